@@ -1,0 +1,95 @@
+"""The stage `annotated`: apply a recipe's edits in order and measure, for each judge, the text as it is at that point.
+
+Drops nothing. The text is stored only where an edit changed it; thresholds are not looked at.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from curation_dagster import schema
+from curation_dagster.annotate import gopher
+from curation_dagster.annotate.language import SCHEMA as LANGUAGE_COLUMNS
+from curation_dagster.annotate.language import default_model, language
+from curation_dagster.annotate.mask import mask
+from curation_dagster.annotate.normalize import normalize
+from curation_dagster.documents import documents
+from curation_dagster.job import write_table
+from curation_dagster.recipe import GopherQuality, GopherRepetition, Language, Mask, Normalize
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from curation_dagster.job import Files, Job
+    from curation_dagster.recipe import Step
+    from curation_dagster.schema import Columns
+
+_MASKED: Columns = {"pii_email_count": pl.UInt32, "pii_ip_count": pl.UInt32}
+_QUALITY: Columns = {
+    name: pl.UInt32 if name in gopher.COUNTS else pl.Float64
+    for name in (*gopher.COUNTS, *gopher.QUALITY)
+}
+_REPETITION: Columns = dict.fromkeys(gopher.REPETITION, pl.Float64)
+
+
+def signal_columns(steps: Sequence[Step]) -> Columns:
+    """Name the signals a recipe's steps measure, with their types, in order."""
+    found: Columns = {}
+    for step in steps:
+        match step:
+            case Mask():
+                found |= _MASKED
+            case Language():
+                found |= LANGUAGE_COLUMNS
+            case GopherQuality():
+                found |= _QUALITY
+            case GopherRepetition():
+                found |= _REPETITION
+    return found
+
+
+def annotate(texts: pl.Series, steps: Sequence[Step]) -> pl.DataFrame:
+    """Return the signals of every text, and `text` as the edits leave it. A null text has null signals."""
+    signals: list[pl.DataFrame] = []
+    for step in steps:
+        match step:
+            case Normalize():
+                texts = normalize(texts)
+            case Mask(email=email, ip=ip):
+                masked = mask(texts, email=email, ip=ip)
+                texts = masked["text"]
+                signals.append(masked.drop("text"))
+            case Language(model=model):
+                signals.append(language(texts, model.path if model else default_model()))
+            case GopherQuality():
+                signals.append(gopher.measure_quality(texts))
+            case GopherRepetition():
+                signals.append(gopher.measure_repetition(texts))
+    measured = pl.concat(signals, how="horizontal") if signals else pl.DataFrame()
+    return (
+        measured.with_columns(texts.alias("text")) if signals else texts.rename("text").to_frame()
+    )
+
+
+def annotate_shard(job: Job, files: Files) -> dict[str, Any]:
+    """Write `annotated` for one shard."""
+    steps = job.recipe.steps
+    columns = schema.VERDICT | signal_columns(steps) | {"text": pl.String}
+
+    def frames() -> Iterator[pl.DataFrame]:
+        for docs in documents({"raw": files.one("raw")}, "raw"):
+            found = annotate(docs["text"], steps)
+            changed = found["text"].ne_missing(docs["text"])
+            yield (
+                pl.concat([docs.select("row", "doc_id"), found], how="horizontal")
+                .with_columns(
+                    rejected_by=pl.lit(None, dtype=pl.String),
+                    text_bytes=pl.col("text").str.len_bytes(),
+                    text=pl.when(changed).then("text"),
+                )
+                .select(list(columns))
+            )
+
+    return write_table(job, files, columns, frames())

@@ -1,0 +1,164 @@
+"""`curate run`: plan, materialize with a progress bar, print what came of it; and the dry run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from curation_dagster import engine, plan
+from curation_dagster.commands.look import print_funnel
+from curation_dagster.errors import RecipeError
+from curation_dagster.funnel import funnel
+from curation_dagster.lineage import Lineage
+from curation_dagster.orchestration import instance as instance_
+from curation_dagster.orchestration import launch
+from curation_dagster.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import dagster as dg
+
+    from curation_dagster.orchestration.launch import Done
+    from curation_dagster.lineage import Stage
+    from curation_dagster.recipe import Recipe
+
+FAILED, CHECK_FAILED = 1, 3
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asked for."""
+
+    first: str | None
+    last: str | None
+    shards: tuple[str, ...] | None
+    force: bool
+    plan: bool
+
+
+def run(recipe: Recipe, folder: Path, options: Options) -> int:
+    """Run the asked stages; return the exit code."""
+    console = Console(stderr=True)
+    wanted, shards, lineage = _prepare(recipe, options, console)
+    lineage.store.sweep()
+    instance_.quiet()
+    with instance_.instance(folder) as instance, _progress(console) as progress:
+        tasks: dict[str, int] = {}
+
+        def watch(label: str, done: int, total: int) -> None:
+            if label not in tasks:
+                tasks[label] = progress.add_task(label, total=total)
+            progress.update(tasks[label], completed=done, total=total)
+
+        token = engine.observer.set(watch)
+        try:
+            done = launch.launch(instance, recipe, wanted, shards, force=options.force)
+        finally:
+            engine.observer.reset(token)
+    return _conclude(recipe, done, console, whole=options.last in {None, "release"})
+
+
+def dry_run(recipe: Recipe, folder: Path, options: Options) -> int:
+    """Print what a run would compute, why, and how long that took per partition before."""
+    console = Console()
+    wanted, shards, lineage = _prepare(recipe, options, console, dry=True)
+    table = Table("stage", "to compute", "reused", "why", "estimate")
+    instance_.quiet()
+    upstream: set[str] = set()
+    with instance_.instance(folder) as instance:
+        for stage in wanted:
+            keys = [k for k in lineage.partitions(stage.name) if not shards or stage.partitions != "shard" or k in shards]
+            todo = [k for k in keys if options.force or lineage.state(stage.name, k) != "current"]
+            if not todo and keys:
+                table.add_row(stage.name, "0", str(len(keys)), "current", "")
+                continue
+            why = "forced" if options.force else _why(lineage, stage.name, todo)
+            follows = sorted(upstream & set(stage.parents))
+            why = f"follows {', '.join(follows)}, reused where their answers stay the same" if follows and why.startswith("follows") else why
+            upstream.add(stage.name)
+            count = f"{len(todo)}" if keys else "?"
+            table.add_row(stage.name, count, str(len(keys) - len(todo)), why, _estimate(instance, recipe, stage, len(todo)))
+    console.print(table)
+    return 0
+
+
+def _prepare(
+    recipe: Recipe, options: Options, console: Console, *, dry: bool = False
+) -> tuple[list[Stage], list[str] | None, Lineage]:
+    store = Store(recipe.root, recipe.endpoint_url)
+    try:
+        wanted = launch.select(recipe, options.first, options.last)
+    except ValueError as error:
+        raise RecipeError(str(error)) from error
+    if options.plan and not dry:
+        new = plan.plan(recipe, store)
+        if new:
+            console.print(f"planned {len(new)} new shards: {', '.join(s.key for s in new[:8])}{' …' * (len(new) > 8)}")
+    lineage = Lineage(recipe, store)
+    if not lineage.shards:
+        msg = f"{recipe.name}: no shards are planned; run `curate plan {recipe.name}` or leave out --no-plan"
+        raise RecipeError(msg)
+    shards = list(options.shards) if options.shards else None
+    unknown = sorted(set(shards or ()) - set(lineage.shards))
+    if unknown:
+        msg = f"no such shards: {unknown}; planned are {list(lineage.shards)[:20]}"
+        raise RecipeError(msg)
+    return wanted, shards, lineage
+
+
+def _conclude(recipe: Recipe, done: Done, console: Console, *, whole: bool) -> int:
+    computed, reused = sum(done.computed.values()), sum(done.reused.values())
+    if done.failures:
+        for failure in done.failures:
+            console.print(failure, style="red", markup=False)
+        console.print(f"{computed} partitions computed and kept; run again to go on", style="yellow")
+        return FAILED
+    store = Store(recipe.root, recipe.endpoint_url)
+    if whole:
+        print_funnel(funnel(Lineage(recipe, store)))
+    console.print(f"{computed} partitions computed, {reused} reused")
+    if not computed:
+        console.print("everything was current: 0 partitions recomputed")
+    for failed in done.failed_checks:
+        console.print(f"check failed: {failed}", style="red", markup=False)
+    if whole and not done.failed_checks:
+        console.print(f"release: {store.path(f'releases/{recipe.name}')}\nshards:  {store.path('exported')}")
+    return CHECK_FAILED if done.failed_checks else 0
+
+
+def _why(lineage: Lineage, stage: str, todo: list[str]) -> str:
+    reasons: dict[str, int] = {}
+    for partition in todo:
+        why = lineage.why(stage, partition)
+        reasons[why] = reasons.get(why, 0) + 1
+    return "; ".join(f"{why} ({n})" if len(reasons) > 1 else why for why, n in reasons.items()) or "follows from its parents"
+
+
+def _estimate(instance: dg.DagsterInstance, recipe: Recipe, stage: Stage, count: int) -> str:
+    """Say how long `count` partitions take, from the seconds earlier ones took."""
+    seconds = list(_past_seconds(instance, recipe, stage))
+    if not seconds or not count:
+        return ""
+    return f"{sum(seconds) / len(seconds) * count:.1f} s of work"
+
+
+def _past_seconds(instance: dg.DagsterInstance, recipe: Recipe, stage: Stage) -> Iterator[float]:
+    from curation_dagster.orchestration.stage import key  # noqa: PLC0415
+
+    for record in instance.fetch_materializations(key(recipe, stage.name), limit=50).records:
+        materialization = record.asset_materialization
+        if materialization and "seconds" in materialization.metadata:
+            yield float(str(materialization.metadata["seconds"].value))
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        SpinnerColumn(), TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        console=console,
+    )  # fmt: skip

@@ -1,0 +1,70 @@
+"""The stages `scanned` and `decontaminated`: find benchmark items in every kept document, then decide by a join.
+
+The scan is the expensive part and does not depend on the mix; the decision can be retaken without
+it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from curation_dagster import schema, table
+from curation_dagster.decontaminate.index import build_index
+from curation_dagster.decontaminate.scan import scan
+from curation_dagster.decontaminate.verdicts import decide
+from curation_dagster.documents import documents
+from curation_dagster.job import write_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from curation_dagster.job import Files, Job
+
+
+def scan_shard(job: Job, files: Files) -> dict[str, Any]:
+    """Write `scanned` for one shard; spans are offsets into the text before any cut."""
+    config = job.recipe.decontaminate
+    index = build_index(config.benchmarks, Path(), config.ngram_terms)
+    found: list[str] = []  # filled while the frames are written, and so in the footer
+
+    def frames() -> Iterator[pl.DataFrame]:
+        for docs in documents(files.singles, "deduped", cut=False):
+            hits = scan(docs["text"], index, min_ngrams=config.min_ngrams)
+            found[:] = sorted({*found, *_items(hits)})
+            yield docs.select(
+                "row",
+                "doc_id",
+                rejected_by=pl.lit(None, dtype=pl.String),
+                text_bytes=pl.col("text").str.len_bytes(),
+                hits=hits,
+            )
+
+    return write_table(
+        job, files, schema.SCANNED, frames(), items=index.items.height,
+        undetectable=index.undetectable.height, found_items=found,
+    )  # fmt: skip
+
+
+def decide_shard(job: Job, files: Files) -> dict[str, Any]:
+    """Write `decontaminated` for one shard."""
+    mixed = table.read(
+        files.one("mixed"), ["row", "doc_id", "rejected_by", "text_bytes", "token_count"]
+    )
+    mixed = mixed.filter(pl.col("rejected_by").is_null()).drop("rejected_by")
+    hits = table.read(files.one("scanned"), ["row", "doc_id", "hits"])
+    decided = decide(mixed, hits, job.recipe.decontaminate.benchmarks)
+    decided = decided.with_columns(mixed["text_bytes"], mixed["token_count"])
+    return write_table(
+        job, files, schema.DECONTAMINATED, [decided.select(list(schema.DECONTAMINATED))]
+    )
+
+
+def _items(hits: pl.Series) -> list[str]:
+    found = hits.explode().drop_nulls()
+    if not found.len():
+        return []
+    named = found.struct.unnest().select(pl.col("benchmark") + "/" + pl.col("item"))
+    return named.to_series().unique().to_list()

@@ -1,0 +1,124 @@
+"""The compiled loops of `cluster`: star edges in buckets, union-find by generation.
+
+Import this module inside the function that needs it: it loads numba. See `words_kernel` for the
+conventions. A *slot* is a candidate's place in the total order, so a smaller slot is the better
+document.
+"""
+# The arguments of compiled functions are arrays and scalars whose types numba infers.
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
+# ruff: noqa: ANN001, ANN201, C901, D103, PLR0912, PLR0913, PLR0917, PLR2004
+
+import numpy as np
+from numba import njit
+
+U = np.uint64
+HALF, LOW = U(32), U(0xFFFFFFFF)
+
+
+@njit(inline="always")
+def agreement(a, b):
+    n = 0
+    for i in range(len(a)):
+        n += a[i] == b[i]
+    return n
+
+
+@njit(nogil=True, cache=True)
+def star_edges(members, starts, values, places, need, rounds, edges):
+    """Write the edges (member << 32 | centre) of all buckets of one band; return how many.
+
+    A bucket of n equal documents gives n - 1 comparisons and n - 1 edges. What happens to a member
+    depends on smaller ones only, so later generations cannot change an earlier one. `edges` holds
+    len(members) entries.
+    """
+    found = 0
+    left = members.copy()
+    for bucket in range(len(starts) - 1):
+        begin, end = starts[bucket], starts[bucket + 1]
+        for _ in range(rounds):
+            if end - begin < 2:
+                break
+            centre = left[begin]
+            signature = values[places[centre]]
+            rejected = begin
+            for i in range(begin + 1, end):
+                if agreement(signature, values[places[left[i]]]) >= need:
+                    edges[found] = U(left[i]) << HALF | U(centre)
+                    found += 1
+                else:
+                    left[rejected] = left[i]
+                    rejected += 1
+            end = rejected
+    return found
+
+
+@njit(inline="always")
+def find(parent, slot):
+    while parent[slot] != slot:
+        parent[slot] = parent[parent[slot]]
+        slot = parent[slot]
+    return slot
+
+
+@njit(inline="always")
+def union(parent, a, b):
+    """Join two clusters; the smaller root stays."""
+    a, b = find(parent, a), find(parent, b)
+    if a != b:
+        parent[max(a, b)] = min(a, b)
+
+
+@njit(nogil=True, cache=True)
+def settle(generations, edges):
+    """Return the smallest member of each slot's cluster; edges are sorted by member.
+
+    Per generation: (1) a member takes the smallest older cluster it matches; (2) members without
+    one form clusters among themselves; (3) such a cluster follows the smallest taken by a member
+    next to it. Split into functions, the state would be five arguments each, so it is one.
+    """
+    n = len(generations)
+    parent = np.arange(n)
+    anchor = np.full(n, n)  # the older cluster of a slot, n for none
+    first_slot, first_edge = 0, 0
+    while first_slot < n:
+        last_slot = first_slot
+        while last_slot < n and generations[last_slot] == generations[first_slot]:
+            last_slot += 1
+        last_edge = first_edge
+        while last_edge < len(edges) and np.int64(edges[last_edge] >> HALF) < last_slot:
+            member, centre = np.int64(edges[last_edge] >> HALF), np.int64(edges[last_edge] & LOW)
+            if centre < first_slot:
+                anchor[member] = min(anchor[member], find(parent, centre))
+            last_edge += 1
+        beside = np.full(last_slot - first_slot, n)
+        for joining in (True, False):
+            for e in range(first_edge, last_edge):
+                a, b = np.int64(edges[e] & LOW), np.int64(edges[e] >> HALF)
+                if a < first_slot:
+                    continue
+                if anchor[a] == n and anchor[b] == n:
+                    if joining:
+                        union(parent, a, b)
+                elif not joining and (anchor[a] == n or anchor[b] == n):
+                    free, taken = (a, b) if anchor[a] == n else (b, a)
+                    i = find(parent, free) - first_slot
+                    beside[i] = min(beside[i], anchor[taken])
+        for slot in range(first_slot, last_slot):
+            if anchor[slot] < n:
+                parent[slot] = anchor[slot]
+            elif parent[slot] == slot and beside[slot - first_slot] < n:
+                parent[slot] = beside[slot - first_slot]
+        first_slot, first_edge = last_slot, last_edge
+    for slot in range(n):
+        parent[slot] = find(parent, slot)
+    return parent
+
+
+@njit(nogil=True, cache=True)
+def similarities(values, places, roots):
+    """Return each slot's share of signature values equal to those of its cluster's root."""
+    shares = np.empty(len(roots), np.float32)
+    for slot in range(len(roots)):
+        equal = agreement(values[places[slot]], values[places[roots[slot]]])
+        shares[slot] = np.float32(equal / values.shape[1])
+    return shares

@@ -1,0 +1,135 @@
+"""A function mapped over partitions: processes on this machine, one failure costing one partition.
+
+Workers are spawned (never forked) and share the cores: each gets its part of the Polars threads. This module
+imports nothing that starts threads, so that a worker can set its limits first. Results come in the order of the
+jobs, whatever the order they finished in.
+"""
+
+from __future__ import annotations
+
+import atexit
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from curation_dagster.errors import CurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
+J = TypeVar("J")
+observer: ContextVar[Callable[[str, int, int], None] | None] = ContextVar("observer", default=None)
+_pools: dict[int, ProcessPoolExecutor] = {}
+_THREAD_LIMITS: Final = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[T]):
+    """What became of one job: a result, or the error that stopped it."""
+
+    key: str
+    result: T | None
+    error: BaseException | None = None
+
+    @property
+    def message(self) -> str:
+        """One line for a log: the key and what went wrong."""
+        kind = "" if isinstance(self.error, CurationError) else f"{type(self.error).__name__}: "
+        return f"{self.key}: {kind}{self.error}"
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def run_all(
+    function: Callable[[J], T], jobs: Sequence[J], keys: Sequence[str], *, workers: int = 0, label: str = ""
+) -> list[Outcome[T]]:
+    """Call `function` on every job, on `workers` processes (0: one a core); never raises for a job.
+
+    A worker that dies (killed, out of memory) takes down the pool, not the run: what had not finished is run again,
+    one job at a time, so that the job that kills its worker is the one that fails.
+    """
+    workers = min(workers or cores(), len(jobs))
+    if workers <= 1:
+        return _inline(function, jobs, keys, label)
+    done: dict[int, Outcome[T]] = {}
+    _tell(label, 0, len(jobs))
+    try:
+        pool = _pool(workers)
+        futures = {pool.submit(function, job): i for i, job in enumerate(jobs)}
+        for future in as_completed(futures):
+            i = futures[future]
+            error = future.exception()
+            if isinstance(error, BrokenProcessPool):
+                raise error
+            done[i] = Outcome(keys[i], None if error else future.result(), error)
+            _tell(label, len(done), len(jobs))
+    except BrokenProcessPool:
+        _drop_pools()
+        for i in range(len(jobs)):
+            if i not in done:
+                done[i] = _alone(function, jobs[i], keys[i])
+                _tell(label, len(done), len(jobs))
+    return [done[i] for i in range(len(jobs))]
+
+
+def _inline(function: Callable[[J], T], jobs: Sequence[J], keys: Sequence[str], label: str) -> list[Outcome[T]]:
+    outcomes: list[Outcome[T]] = []
+    _tell(label, 0, len(jobs))
+    for job, key in zip(jobs, keys, strict=True):
+        try:
+            outcomes.append(Outcome(key, function(job)))
+        except Exception as error:  # noqa: BLE001 - whatever stops one job must not stop the others
+            outcomes.append(Outcome(key, None, error))
+        _tell(label, len(outcomes), len(jobs))
+    return outcomes
+
+
+def _alone(function: Callable[[J], T], job: J, key: str) -> Outcome[T]:
+    """Run one job in a process of its own, to tell whether it is the one that kills workers."""
+    with _new_pool(1) as pool:
+        error = (future := pool.submit(function, job)).exception()
+        if isinstance(error, BrokenProcessPool):
+            error = CurationError("the worker process died (killed, or out of memory)")
+        return Outcome(key, None if error else future.result(), error)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    """Return the pool of this size, started once and kept for the next stage."""
+    if workers not in _pools:
+        if not _pools:
+            atexit.register(_drop_pools)
+        _pools[workers] = _new_pool(workers)
+    return _pools[workers]
+
+
+def _new_pool(workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_limit_threads,
+        initargs=(max(1, cores() // workers),),
+    )
+
+
+def _drop_pools() -> None:
+    while _pools:
+        _pools.popitem()[1].shutdown(wait=False, cancel_futures=True)
+
+
+def _limit_threads(threads: int) -> None:
+    for name in _THREAD_LIMITS:
+        os.environ[name] = str(threads)
+
+
+def _tell(label: str, done: int, total: int) -> None:
+    if watch := observer.get():
+        watch(label, done, total)
+

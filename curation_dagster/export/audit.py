@@ -1,0 +1,124 @@
+"""An independent look at what ships: exact duplicates and benchmark n-grams left in the exported text.
+
+It shares no code with the stages that removed them: words come from Polars' Unicode regexes, duplicates from
+normalised strings, n-grams from an Aho-Corasick search. Both counts must be zero. Cost: one pass over the text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+import pyarrow.parquet as pq
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from curation_dagster.recipe import Benchmark, Decontaminate
+
+_BREAK: Final = r"[^\p{L}\p{M}\p{N}]+"
+_PATTERNS_AT_ONCE: Final = 50_000
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What is left; examples are doc_ids."""
+
+    documents: int
+    duplicates: int
+    duplicate_examples: tuple[str, ...]
+    contaminated: int
+    contaminated_examples: tuple[str, ...]
+    ngrams_searched: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was found."""
+        return not self.duplicates and not self.contaminated
+
+
+def audit(paths: Sequence[Path], config: Decontaminate) -> Audit:
+    """Search exported files; copies of one document are not duplicates of each other."""
+    grams = benchmark_ngrams(config.benchmarks, config.ngram_terms)
+    patterns = grams["gram"].unique(maintain_order=True)
+    seen: list[pl.DataFrame] = []
+    for path in paths:
+        with pq.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):
+                rows = pl.DataFrame(pl.from_arrow(file.read_row_group(group, columns=["doc_id", "text"])))
+                plain = normalised(rows["text"])
+                seen.append(
+                    pl.DataFrame(
+                        {
+                            "doc_id": rows["doc_id"],
+                            "hash": plain.hash(),
+                            "length": plain.str.len_bytes(),
+                            "hit": _hits(plain, patterns, grams, config.min_ngrams),
+                        }
+                    )
+                )
+    docs = pl.concat(seen).unique("doc_id", maintain_order=True) if seen else pl.DataFrame()
+    if not docs.height:
+        return Audit(0, 0, (), 0, (), len(patterns))
+    twins = docs.filter(pl.struct("hash", "length").is_duplicated())
+    hits = docs.filter("hit")
+    removable = twins.height - twins.select("hash", "length").n_unique()
+    return Audit(
+        documents=docs.height,
+        duplicates=removable,
+        duplicate_examples=tuple(twins["doc_id"].head(5)),
+        contaminated=hits.height,
+        contaminated_examples=tuple(hits["doc_id"].head(5)),
+        ngrams_searched=len(patterns),
+    )
+
+
+def normalised(texts: pl.Series) -> pl.Series:
+    """Lower-case, everything that is no letter, mark or number one space, a space at either end."""
+    lowered = texts.fill_null("").str.to_lowercase().str.replace_all(_BREAK, " ").str.strip_chars()
+    return pl.Series(" " + lowered + " ")
+
+
+def benchmark_ngrams(benchmarks: Iterable[Benchmark], ngram_terms: int) -> pl.DataFrame:
+    """List every n-gram of words (gram, item) of the items that must not ship."""
+    rows: list[tuple[str, str]] = []
+    for benchmark in benchmarks:
+        if benchmark.action != "drop":
+            continue
+        for number, text in enumerate(normalised(_items(benchmark))):
+            words = text.split()
+            rows += [
+                (" " + " ".join(words[i : i + ngram_terms]) + " ", f"{benchmark.name}/{number}")
+                for i in range(len(words) - ngram_terms + 1)
+            ]
+    return pl.DataFrame(sorted(set(rows)), schema={"gram": pl.String, "item": pl.String}, orient="row")
+
+
+def _items(benchmark: Benchmark) -> pl.Series:
+    path = benchmark.file.path
+    if path.suffix == ".parquet":
+        frame = pl.read_parquet(path)
+    elif ".csv" in path.suffixes:
+        frame = pl.read_csv(path, infer_schema=False)
+    else:
+        frame = pl.read_ndjson(path, infer_schema_length=None)
+    fields = [pl.col(f).cast(pl.String).fill_null("") for f in benchmark.text_fields]
+    return frame.select(pl.concat_str(fields, separator="\n")).to_series()
+
+
+def _hits(plain: pl.Series, patterns: pl.Series, grams: pl.DataFrame, min_ngrams: int) -> pl.Series:
+    """Say which texts hold at least `min_ngrams` distinct n-grams of one item."""
+    frame = plain.to_frame("text").with_row_index("nth")
+    found = []
+    for start in range(0, patterns.len(), _PATTERNS_AT_ONCE):
+        some = patterns.slice(start, _PATTERNS_AT_ONCE)
+        near = frame.filter(pl.col("text").str.contains_any(some))
+        every = near.select("nth", gram=pl.col("text").str.extract_many(some, overlapping=True))
+        found.append(every.explode("gram").unique())
+    if not found:
+        return pl.Series([False] * plain.len(), dtype=pl.Boolean)
+    per_item = pl.concat(found).join(grams, on="gram").group_by("nth", "item").len()
+    hit = per_item.filter(pl.col("len") >= min_ngrams)["nth"].unique()
+    return frame["nth"].is_in(hit.implode())

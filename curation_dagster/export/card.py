@@ -1,0 +1,69 @@
+"""The dataset card: what a release holds, where it comes from, what was removed and why, as markdown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from curation_dagster.funnel import top_reasons
+
+
+def card(manifest: dict[str, Any]) -> str:
+    """Write the card of a manifest."""
+    parts = [
+        f"# {manifest['recipe']}",
+        manifest["description"] or "No description in the recipe.",
+        f"{manifest['rows']:,} training documents, {manifest['tokens']:,} tokens, {len(manifest['files'])} files. "
+        f"Recipe digest `{manifest['recipe_digest']}`; the same recipe and inputs give the same bytes.",
+        "## Sources",
+        _table(("source", "documents", "tokens"), manifest["sources"]),
+        "## Mixture",
+        _table(
+            ("phase", "domain", "supply_tokens", "target_tokens", "planned_tokens", "epochs", "reason"),
+            manifest["mixture"],
+        ),
+        "## Licences the pages declare",
+        _table(("license", "documents", "tokens"), manifest["licenses"]),
+        "## What was removed",
+        funnel_table(manifest["funnel"]),
+        "## Audit",
+        _audit(manifest["audit"]),
+        "## Files",
+        _table(("name", "rows", "tokens", "sha256"), manifest["files"]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def funnel_table(stages: list[dict[str, Any]]) -> str:
+    """Write a funnel as a markdown table."""
+    rows = [
+        {
+            "stage": s["stage"],
+            "in": s["rows_in"],
+            "kept": s["kept"],
+            "tokens kept": s["tokens_kept"],
+            "top reasons": ", ".join(f"{rule} {count:,}" for rule, count in top_reasons(s)),
+        }
+        for s in stages
+    ]
+    return _table(("stage", "in", "kept", "tokens kept", "top reasons"), rows)
+
+
+def _audit(audit: dict[str, Any]) -> str:
+    return (
+        f"An independent pass over {audit['documents']:,} documents found {audit['duplicates']} exact duplicates and "
+        f"{audit['contaminated']} documents with benchmark n-grams ({audit['ngrams_searched']:,} searched)."
+    )
+
+
+def _table(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> str:
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(_cell(row.get(c)) for c in columns) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:  # noqa: ANN401 - a plain value
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) else str(value).replace("|", "\\|").replace("\n", " ")

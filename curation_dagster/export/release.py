@@ -1,0 +1,131 @@
+"""The stage `release`: a manifest of what ships, audited, and its rendering under `ROOT/releases/RECIPE/`.
+
+The manifest is the stage's immutable file; the folder holds what people read (manifest, funnel, dataset card) and,
+if asked for, the text as JSONL.zst. A release whose audit failed is recorded and not published.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+import pyarrow.parquet as pq
+import zstandard
+
+from curation_dagster import lineage as lineage_
+from curation_dagster import table
+from curation_dagster.export.audit import audit
+from curation_dagster.export.card import card
+from curation_dagster.funnel import funnel
+from curation_dagster.lineage import Lineage
+from curation_dagster.recipe_file import digest, sha256
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from curation_dagster.job import Files, Job
+    from curation_dagster.store import Store
+
+_TOP_LICENCES: Final = 50
+
+
+def make_release(job: Job, files: Files) -> dict[str, Any]:
+    """Audit the exported files and write the manifest.
+
+    Raises:
+        IntegrityError: when the stages disagree about how many documents passed.
+    """
+    lineage = Lineage(job.recipe, job.store)
+    paths = files.parents["exported"]
+    refs = job.parents["exported"]
+    found = audit(paths, job.recipe.decontaminate)
+    listed = [_file(ref.name, path) for ref, path in zip(refs, paths, strict=True)]
+    contents = pl.concat([table.read(p, ["source", "license", "token_count", "phase"]) for p in paths])
+    manifest = {
+        "recipe": job.recipe.name,
+        "description": job.recipe.description,
+        "recipe_digest": digest(job.recipe),
+        "code_versions": {stage.name: stage.code_version for stage in lineage_.stages(job.recipe)},
+        "rows": sum(f["rows"] for f in listed),
+        "tokens": sum(f["tokens"] for f in listed),
+        "files": listed,
+        "audit": asdict(found) | {"passed": found.passed},
+        "sources": _counts(contents, "source"),
+        "phases": _counts(contents, "phase"),
+        "licenses": _counts(contents, "license")[:_TOP_LICENCES],
+        "funnel": funnel(lineage)["stages"],
+        "mixture": _mixture(lineage),
+        "made_from": job.made_from,
+    }
+    files.draft.write_text(json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    return manifest
+
+
+def publish(store: Store, manifest: dict[str, Any], *, jsonl: bool) -> list[str]:
+    """Render a release for people; return the names written, empty if its audit failed."""
+    if not manifest["audit"]["passed"]:
+        return []
+    folder = f"releases/{manifest['recipe']}"
+    written = []
+    with store.scratch() as scratch:
+        texts = {
+            "manifest.json": _pretty(manifest),
+            "funnel.json": _pretty({"recipe": manifest["recipe"], "stages": manifest["funnel"]}),
+            "README.md": card(manifest),
+        }
+        if jsonl:
+            written += _render_jsonl(store, manifest, folder, scratch)
+        for name, text in texts.items():
+            draft = scratch / name
+            draft.write_text(text, "utf-8")
+            store.replace(f"{folder}/{name}", draft)
+            written.append(f"{folder}/{name}")
+    return written
+
+
+def _render_jsonl(store: Store, manifest: dict[str, Any], folder: str, scratch: Path) -> list[str]:
+    written = []
+    refs = {ref.name: ref for ref in store.refs("exported")}
+    for file in manifest["files"]:
+        name = f"{folder}/jsonl/{file['partition']}.jsonl.zst"
+        draft = scratch / "draft.jsonl.zst"
+        with store.fetch(refs[file["name"]]) as (path,), draft.open("wb") as raw:
+            with zstandard.ZstdCompressor(level=3).stream_writer(raw, closefd=False) as stream:
+                for batch in table.batches(path):
+                    stream.write(batch.write_ndjson().encode())
+        store.replace(name, draft)
+        written.append(name)
+    return written
+
+
+def _file(name: str, path: Path) -> dict[str, Any]:
+    summary = table.footer(path, name)
+    return {
+        "name": name,
+        "partition": name.split("/")[-1].rsplit(".", 3)[0],
+        "sha256": sha256(path),
+        "bytes": path.stat().st_size,
+        "rows": pq.read_metadata(path).num_rows,
+        "tokens": summary.get("tokens_kept", 0),
+    }
+
+
+def _counts(contents: pl.DataFrame, column: str) -> list[dict[str, Any]]:
+    grouped = contents.group_by(column, maintain_order=True).agg(
+        documents=pl.len(), tokens=pl.col("token_count").cast(pl.UInt64).sum()
+    )
+    return grouped.sort("documents", column, descending=[True, False], nulls_last=True).to_dicts()
+
+
+def _mixture(lineage: Lineage) -> list[dict[str, Any]]:
+    ref = lineage.current("mixture", lineage_.ALL)
+    if ref is None:
+        return []
+    with lineage.store.fetch(ref) as (path,):
+        return table.read(path).drop("extra_below").to_dicts()
+
+
+def _pretty(value: dict[str, Any]) -> str:
+    return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n"

@@ -1,0 +1,130 @@
+"""Input files to batches of `raw` rows, whatever their format: the stage `raw`.
+
+Every record of every file becomes a row, in the order of the plan's files and the records in them. A batch holds
+about `batch_text_bytes` of text; it becomes one row group, which bounds the memory of every later stage.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from curation_dagster import plan, schema
+from curation_dagster.errors import RecipeError
+from curation_dagster.ingest import tabular, warc
+from curation_dagster.job import write_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from curation_dagster.job import Files, Job
+    from curation_dagster.recipe import Ingest, Source
+
+_MAX_BATCH_ROWS: Final = 50_000
+_SUFFIXES: Final = {
+    "warc": (".warc", ".warc.gz", ".warc.zst", ".wet", ".wet.gz"),
+    "jsonl": (".jsonl", ".jsonl.gz", ".jsonl.zst", ".json", ".json.gz", ".ndjson", ".ndjson.gz"),
+    "parquet": (".parquet",),
+}
+_COLUMNS: Final = {k: v for k, v in schema.RAW.items() if k not in {"row", "doc_id", "locator", "text_bytes"}}
+
+
+def ingest_shard(job: Job, files: Files) -> dict[str, Any]:
+    """Read a shard's input files into `raw`.
+
+    Raises:
+        IntegrityError: when an input changed after planning.
+        RecipeError: for a format or a column that is not there.
+    """
+    source, config = job.recipe.source(job.shard.source), job.recipe.ingest
+
+    def frames() -> Iterator[pl.DataFrame]:
+        for entry in job.shard.inputs:
+            with plan.open_input(entry, job.store.endpoint_url) as stream:
+                yield from read(stream, entry, source, config)
+
+    return write_table(job, files, schema.RAW, numbered(frames()), bytes_in=job.shard.bytes)
+
+
+def read(stream: Any, entry: plan.Input, source: Source, config: Ingest) -> Iterator[pl.DataFrame]:  # noqa: ANN401
+    """Yield one file's rows in batches, all columns of `raw` but `row`."""
+    kind = format_of(entry.path, source)
+    if kind == "warc":
+        frames = _batched(warc.records(stream, entry.bytes, config.max_record_bytes), config.batch_text_bytes)
+    elif kind == "jsonl":
+        frames = tabular.json_lines(stream, entry.path, source)
+    else:
+        frames = tabular.parquet(stream, entry.path, source)
+    prefix = plan.doc_prefix(source.name, entry.path)
+    last, seen = -1, 0  # the last offset of the batch before, and how many rows it had
+    for frame in frames:
+        if frame.height:
+            yield _located(frame, prefix, entry.path, source.license, (last, seen))
+            same = int((frame["offset"] == frame["offset"][-1]).sum())
+            carried = seen if same == frame.height and frame["offset"][-1] == last else 0
+            last, seen = int(frame["offset"][-1]), same + carried
+
+
+def numbered(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Give every row of a shard its number."""
+    row = 0
+    for frame in frames:
+        rows = pl.int_range(row, row + frame.height, dtype=pl.UInt32, eager=True)
+        yield frame.with_columns(row=rows).select(list(schema.RAW))
+        row += frame.height
+
+
+def format_of(path: str, source: Source) -> str:
+    """Tell a file's format by the recipe or its name.
+
+    Raises:
+        RecipeError: when neither tells.
+    """
+    if source.format != "auto":
+        return source.format
+    for kind, suffixes in _SUFFIXES.items():
+        if path.lower().endswith(suffixes):
+            return kind
+    msg = f"source {source.name!r}: cannot tell the format of {path} by its name; set `format`"
+    raise RecipeError(msg)
+
+
+def _batched(records: Iterator[tuple[int, warc.Row]], max_bytes: int) -> Iterator[pl.DataFrame]:
+    rows: list[dict[str, Any]] = []
+    held = 0
+    for offset, row in records:
+        rows.append({"offset": offset, **row})
+        held += len(row.get("text") or "")
+        if held >= max_bytes or len(rows) >= _MAX_BATCH_ROWS:
+            yield pl.DataFrame(rows, schema={"offset": pl.UInt64, **_COLUMNS})
+            rows, held = [], 0
+    if rows:
+        yield pl.DataFrame(rows, schema={"offset": pl.UInt64, **_COLUMNS})
+
+
+def _located(
+    frame: pl.DataFrame, prefix: str, path: str, default: str | None, before: tuple[int, int]
+) -> pl.DataFrame:
+    """Add doc_id and locator. Records that share an offset (one gzip member for the file) are counted."""
+    nth = pl.int_range(pl.len()).over("offset") + (pl.col("offset") == before[0]).cast(pl.Int64) * before[1]
+    hexed = _hex(frame["offset"])
+    frame = frame.with_columns(
+        doc_id=pl.lit(f"{prefix}-")
+        + hexed
+        + pl.when(nth > 0).then(pl.lit(".") + nth.cast(pl.String)).otherwise(pl.lit("")),
+        locator=pl.lit(f"{path}:") + pl.col("offset").cast(pl.String),
+    )
+    missing = [pl.lit(None, dtype=t).alias(c) for c, t in _COLUMNS.items() if c not in frame.columns]
+    frame = frame.with_columns(missing).with_columns(
+        pl.col("license").fill_null(pl.lit(default, dtype=pl.String)),
+        text=pl.when(pl.col("rejected_by").is_null()).then("text"),
+    )
+    return frame.with_columns(
+        [pl.col(c).cast(t) for c, t in _COLUMNS.items()],
+        text_bytes=pl.col("text").str.len_bytes().fill_null(0).cast(pl.UInt32),
+    ).drop("offset")
+
+
+def _hex(offsets: pl.Series) -> pl.Series:
+    return pl.Series("hex", [f"{offset:x}" for offset in offsets], dtype=pl.String)

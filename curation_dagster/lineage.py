@@ -1,0 +1,273 @@
+"""What every stage is made from, and so which file is current: the table of stages and the digest INPUT.
+
+INPUT covers a stage's code version, the parts of the recipe it reads, the bytes of the files those name, the
+versions of the libraries whose output it stores, and its parents' OUTPUTs. A stage that reads a slice of an
+unpartitioned parent hashes that slice. Nothing here computes a stage; it says what would be computed and why.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, Literal
+
+from curation_dagster import plan, table
+from curation_dagster.recipe_file import content, digest, short_hash
+from curation_dagster.words import UNICODE_VERSION
+
+if TYPE_CHECKING:
+    from curation_dagster.recipe import Recipe
+    from curation_dagster.store import Ref, Store
+
+ALL = "all"
+State = Literal["current", "stale", "missing", "blocked"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One asset: its partitions and its parents, by how much of a parent a partition reads."""
+
+    name: str
+    code_version: str
+    partitions: Literal["shard", "none", "output"]
+    same: tuple[str, ...] = ()  # the same shard's file
+    whole: tuple[str, ...] = ()  # every shard's file
+    one: tuple[str, ...] = ()  # the file of an unpartitioned parent
+    slice: tuple[str, ...] = ()  # this shard's slice of an unpartitioned parent
+    follows: str | None = None  # the stage whose kept documents are this stage's rows
+    suffix: str = "parquet"
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Every stage this one reads."""
+        return (*self.same, *self.whole, *self.one, *self.slice)
+
+
+_TEXT = ("raw", "annotated", "deduped")
+STAGES = (
+    Stage("raw", "1", "shard"),
+    Stage("annotated", "1", "shard", same=("raw",), follows="raw"),
+    Stage("cleaned", "1", "shard", same=("annotated",), follows="annotated"),
+    Stage("fingerprinted", "1", "shard", same=("raw", "annotated", "cleaned"), follows="cleaned"),
+    Stage("duplicates", "1", "none", whole=("fingerprinted",)),
+    Stage("deduped", "1", "shard", same=("cleaned",), slice=("duplicates",), follows="cleaned"),
+    Stage("classifier", "1", "none", whole=_TEXT, suffix="bin"),
+    Stage("scored", "1", "shard", same=_TEXT, one=("classifier",), follows="deduped"),
+    Stage("scanned", "1", "shard", same=_TEXT, follows="deduped"),
+    Stage("mixture", "1", "none", whole=("scored", "scanned")),
+    Stage("mixed", "1", "shard", same=("scored",), slice=("mixture",), follows="scored"),
+    Stage("decontaminated", "1", "shard", same=("mixed", "scanned"), follows="mixed"),
+    Stage("exported", "1", "output", whole=(*_TEXT, "scored", "mixed", "decontaminated"), one=("mixture",)),
+    Stage("release", "1", "none", whole=("exported",), suffix="json"),
+)
+BY_NAME = {stage.name: stage for stage in STAGES}
+
+
+def stages(recipe: Recipe) -> tuple[Stage, ...]:
+    """Return the stages of a recipe in order; without a classifier section there is no classifier."""
+    return tuple(s for s in STAGES if s.name != "classifier" or recipe.score.classifier)
+
+
+def sections(recipe: Recipe, stage: str, partition: str) -> dict[str, Any]:  # noqa: PLR0911 - one case a stage
+    """Return the parts of the recipe that a partition of a stage reads, as plain values."""
+    dedup, score, clean_of = recipe.dedup, recipe.score, recipe.decontaminate
+    shape = {"ngram_terms", "bands", "rows", "threshold", "permutations", "seed", "quality_key"}
+    actions = {b.name: b.action for b in clean_of.benchmarks}
+    match stage:
+        case "raw":
+            source = recipe.source(partition.rsplit("-", 1)[0])
+            return {"source": content(source) | {"shard_bytes": None}, "ingest": content(recipe.ingest)}
+        case "annotated":
+            return {"steps": [_measured(step) for step in recipe.steps]}
+        case "cleaned":
+            return {"steps": [content(step) for step in recipe.steps]}
+        case "fingerprinted":
+            return {"dedup": {k: v for k, v in content(dedup).items() if k in shape}}
+        case "duplicates":
+            return {"dedup": content(dedup)}
+        case "classifier":
+            return {"classifier": content(score.classifier)}
+        case "scored":
+            return {"tokenizer": content(score.tokenizer)}
+        case "scanned":
+            items = [content(b) | {"action": None} for b in clean_of.benchmarks]
+            return {"decontaminate": content(clean_of) | {"benchmarks": items}}
+        case "mixture":
+            return {
+                "mix": content(recipe.mix),
+                "shard_tokens": recipe.export.shard_tokens,
+                "actions": actions,
+            }
+        case "mixed":
+            return {"seed": recipe.mix.seed}
+        case "decontaminated":
+            return {"actions": actions}
+        case "exported":
+            return {"seed": recipe.export.seed}
+        case "release":
+            return {"recipe": digest(recipe)}
+    return {}
+
+
+def libraries(recipe: Recipe, stage: str) -> dict[str, str]:
+    """Return the versions of the libraries whose output a stage stores."""
+    packages: dict[str, tuple[str, ...]] = {
+        "raw": ("fastwarc", "resiliparse"),
+        "annotated": ("fasttext-community",),
+        "duplicates": ("datasketch",) if recipe.dedup.threshold else (),
+        "classifier": ("fasttext-community",),
+        "scored": ("fasttext-community", "gigatoken"),
+    }
+    used = {name: _version(name) for name in packages.get(stage, ())}
+    if stage in {"annotated", "fingerprinted", "scanned"}:
+        used["unicode"] = UNICODE_VERSION
+    return used
+
+
+class Lineage:
+    """The state of one recipe over one root, as of its first question; each stage is listed once."""
+
+    def __init__(self, recipe: Recipe, store: Store) -> None:
+        """Read the plan; stages are listed when first asked for."""
+        self.recipe = recipe
+        self.store = store
+        self.shards = {shard.key: shard for shard in plan.shards(recipe, store)}
+        self._listed: dict[str, dict[str, list[Ref]]] = {}
+        self._made_from: dict[tuple[str, str], dict[str, Any] | None] = {}
+
+    def partitions(self, stage: str) -> list[str]:
+        """Return a stage's partition keys: shards in plan order, `all`, or the mixture's output shards."""
+        kind = BY_NAME[stage].partitions
+        if kind == "shard":
+            return list(self.shards)
+        if kind == "none":
+            return [ALL]
+        mixture = self.current("mixture", ALL)
+        if mixture is None:
+            return []
+        counts: dict[str, int] = self.footer(mixture)["output_shards"]
+        return [f"{phase}-{n:05d}" for phase, count in counts.items() for n in range(count)]
+
+    def files(self, stage: str, partition: str) -> list[Ref]:
+        """Return every file a partition has, current or not."""
+        if stage not in self._listed:
+            listed: dict[str, list[Ref]] = {}
+            for ref in self.store.refs(stage):
+                listed.setdefault(ref.partition, []).append(ref)
+            self._listed[stage] = listed
+        return self._listed[stage].get(partition, [])
+
+    def current(self, stage: str, partition: str) -> Ref | None:
+        """Return the file made from what the recipe says now, if there is one."""
+        made_from = self.made_from(stage, partition)
+        if made_from is None:
+            return None
+        wanted, suffix = short_hash(made_from), BY_NAME[stage].suffix
+        files = self.files(stage, partition)
+        return next((r for r in files if (r.input, r.suffix) == (wanted, suffix)), None)
+
+    def state(self, stage: str, partition: str) -> State:
+        """Say whether a partition is current, stale (made from something else), missing or blocked."""
+        if self.current(stage, partition):
+            return "current"
+        if self.made_from(stage, partition) is None:
+            return "blocked"
+        return "stale" if self.files(stage, partition) else "missing"
+
+    def made_from(self, stage: str, partition: str) -> dict[str, Any] | None:
+        """Return what a partition would be made from now; None while a parent is not current."""
+        key = (stage, partition)
+        if key not in self._made_from:
+            self._made_from[key] = self._ingredients(BY_NAME[stage], partition)
+        return self._made_from[key]
+
+    def parents(self, stage: str, partition: str) -> dict[str, list[Ref]] | None:
+        """Return the parents' current files; None while one is missing."""
+        spec, found = BY_NAME[stage], dict[str, list[Ref]]()
+        for parent in spec.parents:
+            keys = [partition] if parent in spec.same else self._keys_of(spec, parent)
+            refs = [self.current(parent, key) for key in keys]
+            if parent == "classifier" and not self.recipe.score.classifier:
+                continue
+            if not all(refs) or not refs:
+                return None
+            found[parent] = [ref for ref in refs if ref]
+        return found
+
+    def why(self, stage: str, partition: str) -> str:
+        """Say in a few words why a partition is not current."""
+        made_from = self.made_from(stage, partition)
+        if made_from is None:
+            return "follows from its parents"
+        files = self.files(stage, partition)
+        if not files:
+            return "new"
+        before: dict[str, Any] = self.footer(files[-1]).get("made_from", {})
+        changed = sorted(k for k in made_from if made_from[k] != before.get(k))
+        return "changed: " + ", ".join(_name_change(k, before.get(k), made_from[k]) for k in changed)
+
+    def footer(self, ref: Ref) -> dict[str, Any]:
+        """Read a partition's summary and what it was made from."""
+        return _footer(self.store, ref, ref.bytes)
+
+    def _keys_of(self, spec: Stage, parent: str) -> list[str]:
+        if spec.name == "classifier" and self.recipe.score.classifier:
+            section = self.recipe.score.classifier
+            return sorted({*section.good.shards, *section.ordinary.shards})
+        return self.partitions(parent)
+
+    def _ingredients(self, spec: Stage, partition: str) -> dict[str, Any] | None:
+        parents = self.parents(spec.name, partition)
+        if parents is None or (spec.partitions == "shard" and partition not in self.shards):
+            return None
+        made_from: dict[str, Any] = {
+            "stage": spec.name,
+            "code": spec.code_version,
+            "libraries": libraries(self.recipe, spec.name),
+            "recipe": sections(self.recipe, spec.name, partition),
+        }
+        if spec.name == "raw":
+            made_from["inputs"] = [i.said for i in self.shards[partition].inputs]
+        if spec.name in {"duplicates", "mixture"}:
+            made_from["order"] = [[s.key, s.generation] for s in self.shards.values()]
+        for parent, refs in parents.items():
+            if parent in spec.slice:
+                slices = self.footer(refs[0])["slices"]
+                key = partition if parent == "duplicates" else self.shards[partition].source
+                made_from[f"parent {parent}"] = slices.get(key, "none")
+            else:
+                outputs = [[r.partition, r.output] for r in refs]
+                made_from[f"parent {parent}"] = outputs if len(outputs) <= 1 else short_hash(outputs)
+        return made_from
+
+
+@functools.lru_cache(maxsize=100_000)
+def _footer(store: Store, ref: Ref, _bytes: int) -> dict[str, Any]:
+    if ref.suffix == "json":
+        return dict(json.loads(store.read(ref.name)))
+    if ref.suffix == "bin":  # a model: what is known of it lies beside it
+        beside = (r for r in store.refs(ref.stage) if (r.input, r.suffix) == (ref.input, "json"))
+        return {k: v for r in beside for k, v in _footer(store, r, r.bytes).items()}
+    with store.open(ref) as stream:
+        return table.footer(stream, store.path(ref.name))
+
+
+@functools.cache
+def _version(package: str) -> str:
+    return metadata.version(package)
+
+
+def _measured(step: Any) -> dict[str, Any]:  # noqa: ANN401 - any step
+    """Reduce a step to what `annotate` does for it: thresholds are not its business."""
+    said: dict[str, Any] = content(step)
+    if "edit" in said:
+        return said
+    return {k: said[k] for k in ("judge", "model") if k in said}
+
+
+def _name_change(key: str, before: Any, now: Any) -> str:  # noqa: ANN401 - plain values
+    if not isinstance(before, dict) or not isinstance(now, dict):
+        return key
+    return f"{key} ({', '.join(sorted(k for k in now | before if now.get(k) != before.get(k)))})"

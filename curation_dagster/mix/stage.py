@@ -1,0 +1,66 @@
+"""The stages `mixture` and `mixed`: plan over the whole corpus, then give every document its copies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from curation_dagster import schema, table
+from curation_dagster.digest import frame_digest
+from curation_dagster.job import write_table
+from curation_dagster.mix import plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from curation_dagster.job import Files, Job
+
+
+def plan_mixture(job: Job, files: Files) -> dict[str, Any]:
+    """Write `mixture`; its footer holds the output shards of each phase and a digest of each domain's rows."""
+    actions = {b.name: b.action for b in job.recipe.decontaminate.benchmarks}
+    drop = [name for name, action in actions.items() if action == "drop"]
+    parts = []
+    for shard, scored, scanned in zip(
+        job.shards, files.parents["scored"], files.parents["scanned"], strict=True
+    ):
+        docs = table.read(scored, ["row", "doc_id", "token_count", "quality"])
+        hits = table.read(scanned, ["row", "hits"])
+        bad = hits.explode("hits").drop_nulls("hits").unnest("hits").filter(pl.col("benchmark").is_in(drop))
+        parts.append(
+            docs.join(bad.select("row").unique(maintain_order=True), on="row", how="anti", maintain_order="left")
+            .select("doc_id", "token_count", "quality")
+            .with_columns(domain=pl.lit(shard.source))
+        )
+    mixture = plan.mixture(pl.concat(parts), job.recipe.mix, job.recipe.export.shard_tokens)
+    outputs = dict(mixture.group_by("phase", maintain_order=True).agg(pl.first("output_shards")).iter_rows())
+    slices = {
+        domain: frame_digest(mixture.filter(pl.col("domain") == domain))
+        for domain in mixture["domain"].unique(maintain_order=True)
+    }
+    return write_table(job, files, schema.MIXTURE, [mixture], output_shards=outputs, slices=slices)
+
+
+def mix_shard(job: Job, files: Files) -> dict[str, Any]:
+    """Write `mixed` for one shard: `mix.quality` below every phase's floor, `mix.not_sampled` without a copy."""
+    mine = table.read(files.one("mixture")).filter(pl.col("domain") == job.shard.source)
+    floors = mine["min_quality"]
+    floor = None if not mine.height or floors.null_count() else floors.min()
+
+    def frames() -> Iterator[pl.DataFrame]:
+        wanted = ["row", "doc_id", "rejected_by", "text_bytes", "token_count", "quality"]
+        for docs in table.batches(files.one("scored"), wanted):
+            kept = docs.filter(pl.col("rejected_by").is_null())
+            kept = kept.with_columns(plan.copies(kept, mine, job.recipe.mix.seed))
+            low = pl.lit(value=False) if floor is None else ~(pl.col("quality") >= floor).fill_null(value=False)
+            reason = (
+                pl.when(pl.col("copies").list.len() > 0)
+                .then(pl.lit(None, dtype=pl.String))
+                .when(low)
+                .then(pl.lit("mix.quality"))
+                .otherwise(pl.lit("mix.not_sampled"))
+            )
+            yield kept.with_columns(rejected_by=reason).select(list(schema.MIXED))
+
+    return write_table(job, files, schema.MIXED, frames())

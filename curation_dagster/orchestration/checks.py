@@ -1,0 +1,166 @@
+"""The laws and gates of every stage as asset checks: declared with the asset, evaluated inside its step.
+
+Gates that protect a partition have already raised before it was committed; these say so in the UI, look again
+from the outside, and compare with the recipe's bands.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+
+from curation_dagster import table
+from curation_dagster.clean.rules import rules_of
+from curation_dagster.job import Receipt
+from curation_dagster.lineage import BY_NAME, Lineage
+
+Finding = tuple[bool, dict[str, Any]]
+Check = Callable[[Lineage, str, list[Receipt]], Finding]
+_WARN = {"budget"}
+
+
+def described(stage: str) -> dict[str, str]:
+    """Return the names of a stage's checks and what each asserts."""
+    return {name: (check.__doc__ or "").strip() for name, check in _of(stage).items()}
+
+
+def results(
+    lineage: Lineage, key: dg.AssetKey, stage: str, receipts: list[Receipt]
+) -> list[dg.AssetCheckResult]:
+    """Evaluate a stage's checks over the partitions of this run."""
+    found = []
+    for name, check in _of(stage).items():
+        passed, metadata = check(lineage, stage, receipts)
+        severity = dg.AssetCheckSeverity.WARN if name in _WARN else dg.AssetCheckSeverity.ERROR
+        found.append(
+            dg.AssetCheckResult(
+                asset_key=key, check_name=name, passed=passed, severity=severity, metadata=metadata
+            )
+        )
+    return found
+
+
+def conservation(lineage: Lineage, stage: str, receipts: list[Receipt]) -> Finding:
+    """Every document that reached the stage has one row there: rows = kept of the stage before; kept + rejected = rows."""
+    wrong: list[str] = []
+    follows = BY_NAME[stage].follows
+    for receipt in receipts:
+        s = receipt.summary
+        if s["kept"] + sum(s["rejected"].values()) != s["rows"]:
+            wrong.append(f"{receipt.ref.partition}: kept and rejected do not add up to {s['rows']}")
+        parent = lineage.current(follows, receipt.ref.partition) if follows else None
+        if parent and (came := lineage.footer(parent)["kept"]) != s["rows"]:
+            wrong.append(f"{receipt.ref.partition}: {came} came in, {s['rows']} rows")
+    return not wrong, {"partitions": len(receipts), "wrong": wrong[:20]}
+
+
+def schema(lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
+    """Every partition has the same columns and types, `row` and `doc_id` among them in a per-shard table."""
+    seen: dict[str, list[str]] = {}
+    for receipt in receipts:
+        with lineage.store.open(receipt.ref) as stream:
+            columns = table.columns(stream)
+        seen.setdefault(str(columns), []).append(receipt.ref.partition)
+    keyed = all("doc_id" in columns for columns in seen)
+    return len(seen) <= 1 and keyed, {"schemas": len(seen), "partitions": len(receipts)}
+
+
+def retention(lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
+    """The share of documents kept lies inside the recipe's band [gates]."""
+    rows = sum(r.summary["rows"] for r in receipts)
+    kept = sum(r.summary["kept"] for r in receipts)
+    share = kept / rows if rows else 1.0
+    gates = lineage.recipe.gates
+    inside = gates.min_retention <= share <= gates.max_retention
+    return inside, {"kept_share": share, "min": gates.min_retention, "max": gates.max_retention}
+
+
+def rules_saw_columns(lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
+    """Every rule of the recipe was applied and found its signal measured for at least one document."""
+    wanted = rules_of(lineage.recipe.steps)
+    rows = sum(r.summary["rows"] for r in receipts)
+    nulls: dict[str, int] = {}
+    for receipt in receipts:
+        for column, count in receipt.summary["unmeasured"].items():
+            nulls[column] = nulls.get(column, 0) + count
+    applied = {rule for r in receipts for rule in r.summary["rules"]}
+    blind = sorted(
+        name
+        for name, keep in wanted.items()
+        if name not in applied or (rows and any(nulls.get(c, rows) == rows for c in keep.meta.root_names()))
+    )
+    fired = {rule for r in receipts for rule in r.summary["rejected"]}
+    silent = sorted(name for name in wanted if f"clean.{name}" not in fired)
+    return not blind, {"rules": len(wanted), "blind": blind, "never_fired": silent}
+
+
+def benchmarks_found(_lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
+    """The index held benchmark items whenever the recipe names benchmarks; items too short to find are listed."""
+    items = max((r.summary["items"] for r in receipts), default=0)
+    undetectable = max((r.summary["undetectable"] for r in receipts), default=0)
+    found = sorted({item for r in receipts for item in r.summary["found_items"]})
+    named = bool(_lineage.recipe.decontaminate.benchmarks)
+    passed = (items > undetectable) if named else True
+    return passed, {"items": items, "undetectable": undetectable, "found": found[:100], "found_count": len(found)}
+
+
+def budget(lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
+    """Every phase meets its token budget, within one document a domain; otherwise the table says why not."""
+    with lineage.store.fetch(receipts[0].ref) as (path,):
+        rows = table.read(path).to_dicts()
+    short = [r for r in rows if r["shortfall_tokens"] and r["reason"] != "less than one document short"]
+    unexplained = [r for r in rows if r["shortfall_tokens"] and not r["reason"]]
+    shown = {f"{r['phase']}/{r['domain']}": f"{r['shortfall_tokens']:,} tokens: {r['reason']}" for r in short}
+    return not short and not unexplained, {"short": shown, "rows": len(rows)}
+
+
+def copies(lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
+    """The exported rows are the copies that mixing gave to documents decontamination kept, no more and no fewer."""
+    exported = sum(r.summary["rows"] for r in receipts)
+    wanted = sum(lineage.footer(r)["copies"] for r in _all(lineage, "decontaminated"))
+    complete = len(receipts) == len(lineage.partitions("exported"))
+    return exported == wanted or not complete, {"exported": exported, "wanted": wanted, "complete": complete}
+
+
+def held_out(_lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
+    """The classifier separates held-out good from ordinary text better than chance."""
+    auc = receipts[0].summary["metrics"]["auc"]
+    return auc > 0.5, {"auc": auc}  # noqa: PLR2004 - chance
+
+
+def no_exact_duplicates(_lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
+    """An independent pass over the exported text finds no exact duplicate."""
+    audit = receipts[0].summary["audit"]
+    return not audit["duplicates"], {
+        "left": audit["duplicates"], "examples": list(audit["duplicate_examples"]),
+    }  # fmt: skip
+
+
+def no_benchmark_ngrams(_lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
+    """An independent pass over the exported text finds no n-gram of a benchmark that must not ship."""
+    audit = receipts[0].summary["audit"]
+    return not audit["contaminated"], {
+        "left": audit["contaminated"], "examples": list(audit["contaminated_examples"]),
+        "ngrams_searched": audit["ngrams_searched"],
+    }  # fmt: skip
+
+
+def _all(lineage: Lineage, stage: str) -> list[Any]:
+    refs = [lineage.current(stage, p) for p in lineage.partitions(stage)]
+    return [ref for ref in refs if ref]
+
+
+def _of(stage: str) -> dict[str, Check]:
+    per_shard: dict[str, Check] = {"conservation": conservation, "schema": schema}
+    special: dict[str, dict[str, Check]] = {
+        "cleaned": per_shard | {"retention": retention, "rules_saw_columns": rules_saw_columns},
+        "deduped": per_shard | {"retention": retention},
+        "duplicates": {"schema": schema},
+        "classifier": {"held_out": held_out},
+        "scanned": per_shard | {"benchmarks_found": benchmarks_found},
+        "mixture": {"budget": budget},
+        "decontaminated": per_shard | {"retention": retention},
+        "exported": {"schema": schema, "copies": copies},
+        "release": {"no_exact_duplicates": no_exact_duplicates, "no_benchmark_ngrams": no_benchmark_ngrams},
+    }
+    return special.get(stage, per_shard)

@@ -1,0 +1,40 @@
+"""The Dagster instance: runs, events and checks, kept under `.dagster/` unless DAGSTER_HOME says otherwise."""
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+
+CONFIG = """telemetry:
+  enabled: false
+nux:
+  enabled: false
+"""
+
+
+def home(folder: Path) -> Path:
+    """Prepare DAGSTER_HOME: the environment's, else `.dagster` in `folder`."""
+    found = Path(os.environ.get("DAGSTER_HOME") or folder / ".dagster").resolve()
+    found.mkdir(parents=True, exist_ok=True)
+    config = found / "dagster.yaml"
+    if not config.exists():
+        config.write_text(CONFIG, "utf-8")
+    os.environ["DAGSTER_HOME"] = str(found)
+    return found
+
+
+@contextmanager
+def instance(folder: Path) -> Iterator[dg.DagsterInstance]:
+    """Open the persistent instance; closed afterwards."""
+    home(folder)
+    with dg.DagsterInstance.get() as opened:
+        yield opened
+
+
+def quiet() -> None:
+    """Silence notices about Dagster's beta parameters, which this project uses knowingly."""
+    for category in (dg.BetaWarning, dg.PreviewWarning):
+        warnings.simplefilter("ignore", category)

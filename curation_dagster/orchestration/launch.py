@@ -1,0 +1,146 @@
+"""`curate run`: the stages asked for as Dagster runs in this process, recorded in the persistent instance.
+
+A run takes one contiguous range of shards, in plan order, or the output shards, or what has no partitions. Where all
+shards are asked for, one run goes from `raw` to `decontaminated`; then come `exported` and `release`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+import dagster as dg
+
+from curation_dagster.lineage import Lineage, Stage, stages
+from curation_dagster.orchestration import partitions
+from curation_dagster.orchestration.graph import assets_of
+from curation_dagster.orchestration.stage import FORCE_TAG, key
+from curation_dagster.recipe import Recipe
+from curation_dagster.recipe_file import digest
+from curation_dagster.store import Store
+
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass
+class Done:
+    """What a command's runs came to."""
+
+    runs: list[str] = field(default_factory=list)
+    computed: dict[str, int] = field(default_factory=dict)
+    reused: dict[str, int] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    failed_checks: list[str] = field(default_factory=list)
+
+
+def launch(
+    instance: dg.DagsterInstance, recipe: Recipe, wanted: list[Stage], shards: list[str] | None, *, force: bool
+) -> Done:
+    """Run the wanted stages over the shards (None: all); stops at the first run that fails."""
+    job = dg.Definitions(
+        assets=assets_of(recipe), executor=dg.in_process_executor
+    ).resolve_implicit_global_asset_job_def()
+    done = Done()
+    for group in groups(wanted, whole=shards is None):
+        lineage = Lineage(recipe, Store(recipe.root, recipe.endpoint_url))
+        partitions.sync(instance, recipe, lineage)
+        for tags in _ranges(instance, recipe, lineage, group, shards):
+            tags |= {"curate/recipe": recipe.name, "curate/digest": digest(recipe)}
+            if force:
+                tags[FORCE_TAG] = "true"
+            result = job.execute_in_process(
+                instance=instance,
+                tags=tags,
+                asset_selection=[key(recipe, s.name) for s in group],
+                run_config=_QUIET,
+                raise_on_error=False,
+            )
+            _collect(result, done)
+        if done.failures:
+            break
+    return done
+
+
+def groups(wanted: list[Stage], *, whole: bool) -> list[list[Stage]]:
+    """Split stages into runs: by partitions, and, for a part of the shards, at every unpartitioned stage."""
+
+    def kind(stage: Stage) -> str:
+        if stage.name in {"exported", "release"}:
+            return stage.name
+        return "shards" if whole or stage.partitions == "shard" else stage.name
+
+    return [list(group) for _, group in groupby(wanted, kind)]
+
+
+def select(recipe: Recipe, first: str | None, last: str | None) -> list[Stage]:
+    """Return the stages from `first` to `last`, in order.
+
+    Raises:
+        ValueError: for a name that is no stage of the recipe, or the wrong order.
+    """
+    names = [s.name for s in stages(recipe)]
+    for name in (first, last):
+        if name and name not in names:
+            msg = f"no stage {name!r}; stages are {', '.join(names)}"
+            raise ValueError(msg)
+    begin = names.index(first) if first else 0
+    end = names.index(last) if last else len(names) - 1
+    if begin > end:
+        msg = f"--from {first} comes after --to {last}"
+        raise ValueError(msg)
+    return list(stages(recipe))[begin : end + 1]
+
+
+def _ranges(
+    instance: dg.DagsterInstance, recipe: Recipe, lineage: Lineage, group: list[Stage], shards: list[str] | None
+) -> Iterator[dict[str, str]]:
+    """Yield the tags of each run of a group: contiguous ranges in the order Dagster knows the partitions."""
+    kinds = {s.partitions for s in group}
+    if kinds == {"none"}:
+        yield {}
+        return
+    definition = partitions.outputs_def(recipe) if "output" in kinds else partitions.shards_def(recipe)
+    known = list(instance.get_dynamic_partitions(definition.name or ""))
+    chosen = set(known if shards is None or "output" in kinds else shards)
+    for wanted, run in groupby(known, lambda k: k in chosen):
+        keys = list(run)
+        if wanted:
+            yield {RANGE_START: keys[0], RANGE_END: keys[-1]}
+
+
+def _collect(result: dg.ExecuteInProcessResult, done: Done) -> None:
+    done.runs.append(result.run_id)
+    for event in result.all_events:
+        if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
+            _count(event.asset_key, _metadata(event), done)
+        elif event.is_step_failure:
+            done.failures.append(_reason(event.step_failure_data))
+    for check in result.get_asset_check_evaluations():
+        if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR:
+            shown = {k: v.value for k, v in check.metadata.items()}
+            done.failed_checks.append(f"{check.asset_key.path[-1]}: {check.check_name}: {shown}")
+    if not result.success and not done.failures:
+        done.failures.append(f"run {result.run_id} failed; see it in the UI")
+
+
+def _metadata(event: dg.DagsterEvent) -> dict[str, Any]:
+    materialization = event.step_materialization_data.materialization
+    return {k: v.value for k, v in materialization.metadata.items()}
+
+
+def _count(asset: dg.AssetKey | None, metadata: dict[str, Any], done: Done) -> None:
+    if asset is None or "computed" not in metadata:
+        return
+    counts = done.computed if metadata["computed"] else done.reused
+    counts[asset.path[-1]] = counts.get(asset.path[-1], 0) + 1
+
+
+def _reason(data: Any) -> str:  # noqa: ANN401 - Dagster's event data
+    failure = data.user_failure_data
+    if failure and failure.description:
+        return str(failure.description)
+    error = data.error
+    while error.cause:
+        error = error.cause
+    return str(error.message).strip()

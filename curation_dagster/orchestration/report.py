@@ -1,0 +1,144 @@
+"""What the UI shows of a partition and of a run: numbers, a table of all partitions, a histogram of a signal or two."""
+
+import base64
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from curation_dagster import table
+from curation_dagster.funnel import top_reasons
+from curation_dagster.job import Receipt
+from curation_dagster.lineage import Lineage
+
+HISTOGRAMS = {
+    "raw": ("text_bytes",),
+    "annotated": ("gopher_word_count", "lid_language_prob"),
+    "deduped": ("cluster_size",),
+    "scored": ("quality", "token_count"),
+    "exported": ("token_count",),
+}
+_FILES_SAMPLED = 20
+_TABLE_ROWS = 200
+_MEGA = 1e6
+
+
+def attach(context: dg.AssetExecutionContext, stage: str, receipts: list[Receipt]) -> None:
+    """Give every partition of a ranged run its own metadata."""
+    if receipts and receipts[0].ref.partition != "all":
+        for receipt in receipts:
+            context.add_asset_metadata(of_partition(receipt), partition_key=receipt.ref.partition)
+    context.log.info(f"{stage}: {sum(r.computed for r in receipts)} computed, {len(receipts)} in all")
+
+
+def log_committed(context: dg.AssetExecutionContext, key: dg.AssetKey, receipts: list[Receipt]) -> None:
+    """Record what was committed in a step that fails; a failed step records nothing by itself."""
+    for receipt in receipts:
+        partition = None if receipt.ref.partition == "all" else receipt.ref.partition
+        context.log_event(dg.AssetMaterialization(key, partition=partition, metadata=of_partition(receipt)))
+
+
+def of_partition(receipt: Receipt) -> dict[str, Any]:
+    """Describe one partition in numbers; what does not apply is left out."""
+    summary, ref = receipt.summary, receipt.ref
+    text_bytes = summary.get("bytes_kept", 0)
+    found: dict[str, Any] = {
+        "file": ref.name,
+        "computed": receipt.computed,
+        "file_bytes": ref.bytes,
+        "rows": summary.get("rows"),
+        "kept": summary.get("kept"),
+        "bytes_kept": summary.get("bytes_kept"),
+        "tokens_kept": summary.get("tokens_kept"),
+    }
+    if receipt.computed:
+        found |= {
+            "seconds": round(receipt.seconds, 3),
+            "mb_per_second": round(text_bytes / _MEGA / max(receipt.seconds, 1e-3), 3),
+        }
+    if summary.get("rejected"):
+        reasons = ", ".join(f"{rule}: {count}" for rule, count in top_reasons(summary, 5))
+        found["top_rejections"] = reasons
+    return {k: v for k, v in found.items() if v is not None}
+
+
+def of_run(lineage: Lineage, stage: str, receipts: list[Receipt]) -> dict[str, Any]:
+    """Describe the run's part of a stage: a table of its partitions, its signals, and where the files are."""
+    found: dict[str, Any] = {
+        "partitions": len(receipts),
+        "partitions_computed": sum(r.computed for r in receipts),
+        "table": dg.MetadataValue.md(partition_table(receipts)),
+        "folder": dg.MetadataValue.path(lineage.store.path(stage)),
+    }
+    if receipts and receipts[0].ref.partition == "all":
+        found |= of_partition(receipts[0])
+        found |= {k: v for k, v in receipts[0].summary.get("metrics", {}).items()}
+    if receipts and receipts[0].ref.suffix == "parquet":
+        found["dagster/column_schema"] = _column_schema(lineage, receipts[0])
+    if any(r.computed for r in receipts):
+        for signal in HISTOGRAMS.get(stage, ()):
+            values = _values(lineage, signal, receipts[:_FILES_SAMPLED])
+            if values.size:
+                picture = histogram(values, signal)
+                found[f"histogram_{signal}"] = dg.MetadataValue.md(_inline(picture, signal))
+    return found
+
+
+def partition_table(receipts: list[Receipt]) -> str:
+    """Write the partitions as a markdown table, the first 200 of them."""
+    lines = ["| partition | rows | kept | tokens | seconds | |", "|---|--:|--:|--:|--:|---|"]
+    for receipt in receipts[:_TABLE_ROWS]:
+        s = receipt.summary
+        how = "computed" if receipt.computed else "reused"
+        seconds = f"{receipt.seconds:.1f}" if receipt.computed else ""
+        lines.append(
+            f"| {receipt.ref.partition} | {s.get('rows', '')} | {s.get('kept', '')} "
+            f"| {s.get('tokens_kept', '')} | {seconds} | {how} |"
+        )
+    if len(receipts) > _TABLE_ROWS:
+        lines.append(f"| … {len(receipts) - _TABLE_ROWS} more | | | | | |")
+    return "\n".join(lines)
+
+
+def histogram(values: NDArray[np.float64], title: str, bars: int = 40) -> str:
+    """Draw a histogram as SVG: 640 x 160 px, logarithmic bins where the values span more than 100-fold."""
+    low, high = float(values.min()), float(values.max())
+    logarithmic = low >= 1 and high / low > 100  # noqa: PLR2004
+    edges = np.geomspace(low, high, bars + 1) if logarithmic else np.linspace(low, high, bars + 1)
+    counts, _ = np.histogram(values, edges)
+    width, height, top = 640, 160, max(int(counts.max()), 1)
+    step = width / bars
+    rects = "".join(
+        f'<rect x="{i * step:.1f}" y="{height - 24 - n / top * 110:.1f}" width="{step - 1:.1f}" '
+        f'height="{n / top * 110:.1f}" fill="#4f46e5"/>'
+        for i, n in enumerate(counts)
+    )
+    scale = "log scale" if logarithmic else "linear"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" '
+        f'font-size="11"><text x="0" y="12">{title}: {values.size:,} documents, {scale}, tallest bar {top:,}</text>'
+        f'{rects}<text x="0" y="{height - 8}">{low:.4g}</text>'
+        f'<text x="{width}" y="{height - 8}" text-anchor="end">{high:.4g}</text></svg>'
+    )
+
+
+def _values(lineage: Lineage, signal: str, receipts: list[Receipt]) -> NDArray[np.float64]:
+    parts = []
+    for receipt in receipts:
+        with lineage.store.open(receipt.ref) as stream:
+            frame = table.read(stream, [signal])
+        if signal in frame.columns:
+            parts.append(frame[signal].drop_nulls().cast(pl.Float64).to_numpy())
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def _column_schema(lineage: Lineage, receipt: Receipt) -> dg.TableSchema:
+    with lineage.store.open(receipt.ref) as stream:
+        columns = table.columns(stream)
+    return dg.TableSchema([dg.TableColumn(name, kind) for name, kind in columns.items()])
+
+
+def _inline(svg: str, title: str) -> str:
+    return f"![{title}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"

@@ -1,0 +1,114 @@
+"""What every asset does: declare itself, compute the partitions that are not current, account for all of them."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+
+from curation_dagster import engine
+from curation_dagster.errors import CurationError
+from curation_dagster.job import Files, Job, Receipt, plan_job, reuse, run
+from curation_dagster.lineage import BY_NAME, Lineage, stages
+from curation_dagster.orchestration import checks, partitions, report
+from curation_dagster.recipe import Recipe
+from curation_dagster.recipe_file import digest
+from curation_dagster.store import Store
+
+Work = Callable[[Job, Files], dict[str, Any]]
+FORCE_TAG = "curate/force"
+_SHARDS_PER_RUN = 1000
+
+
+def key(recipe: Recipe, stage: str) -> dg.AssetKey:
+    """Name an asset: recipe, stage."""
+    return dg.AssetKey([recipe.name, stage])
+
+
+def declare(recipe: Recipe, stage: str, description: str, kinds: set[str]) -> dict[str, Any]:
+    """Return the arguments of `dg.asset` that follow from the table of stages."""
+    spec, known = BY_NAME[stage], {s.name for s in stages(recipe)}
+    partitions_def = {
+        "shard": partitions.shards_def(recipe),
+        "output": partitions.outputs_def(recipe),
+        "none": None,
+    }[spec.partitions]
+    everything = dg.AllPartitionMapping() if spec.partitions == "output" else None
+    deps = [
+        dg.AssetDep(
+            key(recipe, parent),
+            partition_mapping=everything if BY_NAME[parent].partitions == "shard" else None,
+        )
+        for parent in dict.fromkeys(spec.parents)
+        if parent in known
+    ]
+    return {
+        "key": key(recipe, stage),
+        "deps": deps,
+        "partitions_def": partitions_def,
+        "backfill_policy": dg.BackfillPolicy.multi_run(_SHARDS_PER_RUN) if partitions_def else None,
+        "group_name": recipe.name.replace("-", "_"),
+        "code_version": spec.code_version,
+        "owners": list(recipe.owners) or None,
+        "kinds": kinds,
+        "tags": {"curate/stage": stage},
+        "metadata": {"recipe_digest": digest(recipe), "root": recipe.root},
+        "description": description,
+        "check_specs": [
+            dg.AssetCheckSpec(name, asset=key(recipe, stage), description=text)
+            for name, text in checks.described(stage).items()
+        ],
+    }
+
+
+def compute(
+    context: dg.AssetExecutionContext, recipe: Recipe, stage: str, work: Work
+) -> list[Receipt]:
+    """Compute what is not current of the step's partitions, on the engine; return a receipt for each.
+
+    Raises:
+        dg.Failure: naming the partitions that failed; the others are committed and logged.
+    """
+    lineage = Lineage(recipe, Store(recipe.root, recipe.endpoint_url))
+    force = context.run.tags.get(FORCE_TAG) == "true"
+    jobs: list[Job] = []
+    receipts: dict[str, Receipt] = {}
+    failed: list[str] = []
+    wanted = partitions.keys_of(context, stage)
+    for partition in wanted:
+        try:
+            job = plan_job(lineage, stage, partition, force=force)
+            if job.state == "current":
+                receipts[partition] = reuse(lineage, job)
+            else:
+                jobs.append(job)
+        except CurationError as error:
+            failed.append(str(error))
+    todo = functools.partial(run, work=work)
+    outcomes = engine.run_all(todo, jobs, [j.key for j in jobs], workers=recipe.workers, label=stage)
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        if outcome.result is None:
+            failed.append(outcome.message)
+        else:
+            receipts[job.partition] = outcome.result
+    ordered = [receipts[p] for p in wanted if p in receipts]
+    if failed:
+        report.log_committed(context, key(recipe, stage), ordered)
+        raise dg.Failure(
+            description=f"{stage}: {len(failed)} of {len(wanted)} partitions failed:\n" + "\n".join(failed),
+            metadata={"failed": len(failed), "committed": len(ordered)},
+        )
+    return ordered
+
+
+def finish(
+    context: dg.AssetExecutionContext, recipe: Recipe, stage: str, receipts: list[Receipt]
+) -> dg.MaterializeResult:
+    """Attach metadata to every partition and to the run, and return the step's check results."""
+    lineage = Lineage(recipe, Store(recipe.root, recipe.endpoint_url))
+    report.attach(context, stage, receipts)
+    return dg.MaterializeResult(
+        asset_key=key(recipe, stage),
+        metadata=report.of_run(lineage, stage, receipts),
+        check_results=checks.results(lineage, key(recipe, stage), stage, receipts),
+    )

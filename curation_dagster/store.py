@@ -1,0 +1,269 @@
+"""Immutable files addressed by what they were made from and what they hold, on disk or any fsspec URL.
+
+`ROOT/STAGE/PARTITION.INPUT.OUTPUT.SUFFIX`: INPUT is the digest of what went in (`lineage`), OUTPUT the first 12
+hex of the file's own sha256. A file is written to scratch and then renamed, or uploaded by one call that aborts
+on error, so a partition is whole or absent. Nothing is ever overwritten. What is inside the files is `table`'s
+business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import re
+import shutil
+import socket
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import fsspec
+
+from curation_dagster.errors import IntegrityError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FILE = re.compile(
+    r"(?P<partition>.+)\.(?P<input>[0-9a-f]{12})\.(?P<output>[0-9a-f]{12})\.(?P<suffix>parquet|bin|json)"
+)
+SCRATCH: Final = ".scratch"
+
+
+@dataclass(frozen=True, order=True)
+class Ref:
+    """One published file."""
+
+    stage: str
+    partition: str
+    input: str
+    output: str
+    suffix: str = "parquet"
+    bytes: int = field(default=0, compare=False)
+
+    @property
+    def name(self) -> str:
+        """Path below the root."""
+        return f"{self.stage}/{self.partition}.{self.input}.{self.output}.{self.suffix}"
+
+
+@dataclass(frozen=True)
+class Store:
+    """A root folder or URL. Cheap to make and to pickle; holds no connection."""
+
+    root: str
+    endpoint_url: str | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the root is a folder on this machine."""
+        return "://" not in self.root or self.root.startswith("file://")
+
+    @property
+    def fs(self) -> Any:  # noqa: ANN401 - fsspec has no types
+        """The file system of the root; credentials come from the environment."""
+        return _filesystem(self.root, self.endpoint_url)
+
+    def path(self, name: str) -> str:
+        """Full path or URL of a name below the root."""
+        return f"{self.root.rstrip('/').removeprefix('file://')}/{name}"
+
+    def refs(self, stage: str) -> list[Ref]:
+        """List a stage's files, sorted; one listing. Names of another form are not ours and are ignored.
+
+        Raises:
+            StorageError: when the storage refuses or does not answer.
+        """
+        found = []
+        for name, size in self._listing(stage):
+            if match := _FILE.fullmatch(name):
+                found.append(Ref(stage, **match.groupdict(), bytes=size))
+        return sorted(found)
+
+    def names(self, folder: str) -> list[str]:
+        """List the file names of any folder below the root, sorted."""
+        return sorted(name for name, _ in self._listing(folder))
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """Give a local folder to write in, removed afterwards; on the root's own disk if that is local."""
+        base = Path(self.path(SCRATCH)) if self.is_local else Path(tempfile.gettempdir()) / "curation-scratch"
+        base.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=base, prefix=_owner()) as folder:
+            yield Path(folder)
+
+    def sweep(self) -> int:
+        """Remove scratch folders of processes of this host that no longer live; return how many."""
+        base = Path(self.path(SCRATCH)) if self.is_local else Path(tempfile.gettempdir()) / "curation-scratch"
+        removed = 0
+        for folder in base.glob(f"{socket.gethostname()}-*"):
+            pid = folder.name.removeprefix(f"{socket.gethostname()}-").split("-")[0]
+            if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                removed += 1
+        return removed
+
+    def publish(self, scratch: Path, stage: str, partition: str, digest: str) -> Ref:
+        """Make a finished scratch file visible under its final name: a rename, or one upload.
+
+        Raises:
+            IntegrityError: when the same input has already given other bytes.
+            StorageError: when the storage refuses; nothing is visible then.
+        """
+        output = _sha256(scratch)[:12]
+        ref = Ref(stage, partition, digest, output, scratch.suffix[1:], scratch.stat().st_size)
+        twins = [r for r in self.refs(stage) if (r.partition, r.input) == (partition, digest)]
+        if any(r.output != output and r.suffix == ref.suffix for r in twins):
+            msg = (
+                f"{ref.name}: the same input gave {[r.output for r in twins]} before and {output} now; "
+                "a stage is not deterministic, or a library changed. Remove the old file to accept the new one."
+            )
+            raise IntegrityError(msg)
+        if ref not in twins:
+            with _storage_errors(ref.name):
+                if self.is_local:
+                    target = Path(self.path(ref.name))
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    _sync(scratch)
+                    scratch.replace(target)
+                else:
+                    self.fs.put_file(str(scratch), self.path(ref.name))
+        return ref
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Write a small file unless it is there; return whether this call wrote it. Whole or absent."""
+        with _storage_errors(name):
+            if not self.is_local:
+                try:
+                    self.fs.pipe_file(self.path(name), content, mode="create")
+                except (FileExistsError, OSError) as error:
+                    if isinstance(error, FileExistsError) or "PreconditionFailed" in str(error):
+                        return False
+                    raise
+                return True
+            target = Path(self.path(name))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with self.scratch() as folder:
+                draft = folder / "draft"
+                draft.write_bytes(content)
+                try:
+                    os.link(draft, target)
+                except FileExistsError:
+                    return False
+            return True
+
+    def replace(self, name: str, scratch: Path) -> None:
+        """Put a rendering (never a partition) at a fixed name, replacing what was there."""
+        with _storage_errors(name):
+            if self.is_local:
+                target = Path(self.path(name))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                scratch.replace(target)
+            else:
+                self.fs.put_file(str(scratch), self.path(name))
+
+    def read(self, name: str) -> bytes:
+        """Read a small file whole."""
+        with _storage_errors(name):
+            return bytes(self.fs.cat_file(self.path(name)))
+
+    def open(self, ref: Ref) -> Any:  # noqa: ANN401 - fsspec has no types
+        """Open a file for ranged reading, without verifying it."""
+        with _storage_errors(ref.name):
+            return self.fs.open(self.path(ref.name), "rb", **({} if self.is_local else _READ))
+
+    @contextlib.contextmanager
+    def fetch(self, *refs: Ref) -> Iterator[list[Path]]:
+        """Give verified local copies of files (the files themselves if the root is local).
+
+        Raises:
+            IntegrityError: for a file whose bytes are not what its name says.
+        """
+        with contextlib.ExitStack() as stack:
+            if self.is_local:
+                paths = [Path(self.path(ref.name)) for ref in refs]
+            else:
+                folder = stack.enter_context(self.scratch())
+                paths = [folder / ref.name.replace("/", "-") for ref in refs]
+                for ref, path in zip(refs, paths, strict=True):
+                    with _storage_errors(ref.name):
+                        self.fs.get_file(self.path(ref.name), str(path))
+            for ref, path in zip(refs, paths, strict=True):
+                verify(ref, path, self.path(ref.name))
+            yield paths
+
+    def _listing(self, folder: str) -> list[tuple[str, int]]:
+        with _storage_errors(folder):
+            fs = self.fs
+            fs.invalidate_cache()
+            try:
+                entries = fs.ls(self.path(folder), detail=True)
+            except FileNotFoundError:
+                return []
+        return [(Path(e["name"]).name, int(e["size"] or 0)) for e in entries if e["type"] == "file"]
+
+
+_READ: Final = {"cache_type": "readahead", "block_size": 4 << 20}
+
+
+def verify(ref: Ref, path: Path, where: str) -> None:
+    """Check a file against its name; remembered until its size or time of change differs.
+
+    Raises:
+        IntegrityError: naming the file and the next step.
+    """
+    try:
+        stat = path.stat()
+    except FileNotFoundError as error:
+        msg = f"{where}: gone since it was listed"
+        raise IntegrityError(msg) from error
+    found = _remembered_sha256(path, stat.st_size, stat.st_mtime_ns, stat.st_ino)[:12]
+    if found != ref.output:
+        msg = (
+            f"{where}: damaged: its name says {ref.output}, its bytes say {found}. "
+            "Remove the file and run again: the partition is recomputed."
+        )
+        raise IntegrityError(msg)
+
+
+@functools.lru_cache(maxsize=65536)
+def _remembered_sha256(path: Path, _size: int, _mtime_ns: int, _inode: int) -> str:
+    return _sha256(path)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _owner() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}-"
+
+
+def _sync(path: Path) -> None:
+    """Flush a file to disk before its name becomes visible."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@functools.lru_cache(maxsize=16)
+def _filesystem(root: str, endpoint_url: str | None) -> Any:  # noqa: ANN401 - fsspec has no types
+    protocol = root.split("://")[0] if "://" in root else "file"
+    options = {"endpoint_url": endpoint_url} if endpoint_url and protocol == "s3" else {}
+    return fsspec.filesystem(protocol, **options)
+
+
+@contextlib.contextmanager
+def _storage_errors(name: str) -> Iterator[None]:
+    """Name the key in what the storage says, without the arguments that may hold secrets."""
+    try:
+        yield
+    except (OSError, TimeoutError) as error:
+        msg = f"{name}: {type(error).__name__}: {error}"
+        raise StorageError(msg) from error

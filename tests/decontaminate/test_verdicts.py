@@ -1,0 +1,92 @@
+"""What hits do to documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from curation_dagster.decontaminate.scan import HIT
+from curation_dagster.decontaminate.verdicts import decide
+from curation_dagster.errors import IntegrityError
+from curation_dagster.recipe import Benchmark, File
+
+BENCHMARKS = [
+    Benchmark(name="drop", file=File(path=Path("x")), action="drop"),
+    Benchmark(name="drop2", file=File(path=Path("x")), action="drop"),
+    Benchmark(name="flag", file=File(path=Path("x")), action="flag"),
+]
+
+
+def frames(*hits: list[tuple[str, str, float]]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Make documents with these hits, and a scan that has one document more."""
+    rows = [
+        [
+            {"benchmark": b, "item": i, "method": "ngram", "score": s, "start": 0, "end": 9}
+            for b, i, s in doc
+        ]
+        for doc in [*hits, [("drop", "other", 1.0)]]
+    ]
+    scanned = pl.DataFrame(
+        {"row": range(len(rows)), "doc_id": [f"d{i}" for i in range(len(rows))], "hits": rows},
+        schema={"row": pl.UInt32, "doc_id": pl.String, "hits": pl.List(HIT)},
+    )
+    return scanned.select("row", "doc_id").head(len(hits)), scanned
+
+
+@pytest.mark.parametrize(
+    ("hits", "wanted"),
+    [
+        pytest.param([], (None, None, None, None), id="clean"),
+        pytest.param([("drop", "a", 0.5)], ("decontaminate.ngram", "drop", "a", 0.5), id="dropped"),
+        pytest.param([("flag", "a", 0.5)], (None, "flag", "a", 0.5), id="flagged"),
+        pytest.param(
+            [("flag", "a", 1.0), ("drop2", "b", 0.25)],
+            ("decontaminate.ngram", "drop2", "b", 0.25),
+            id="a dropping hit decides",
+        ),
+        pytest.param(
+            [("drop", "a", 0.25), ("drop2", "b", 0.5)],
+            ("decontaminate.ngram", "drop2", "b", 0.5),
+            id="highest score",
+        ),
+        pytest.param(
+            [("drop2", "a", 0.5), ("drop", "c", 0.5), ("drop", "b", 0.5)],
+            ("decontaminate.ngram", "drop", "b", 0.5),
+            id="then by name",
+        ),
+    ],
+)
+def test_the_hit_that_decides(
+    hits: list[tuple[str, str, float]], wanted: tuple[object, ...]
+) -> None:
+    found = decide(*frames([], hits), BENCHMARKS)
+    assert found.select("rejected_by", "benchmark", "item", "score").rows() == [(None,) * 4, wanted]
+    assert found["cuts"].to_list() == [[], []]
+
+
+def test_order_and_schema() -> None:
+    docs, scanned = frames([], [("drop", "a", 1.0)], [])
+    found = decide(docs, scanned.reverse(), BENCHMARKS)
+    assert found.select("row", "doc_id").equals(docs)
+    schema = {
+        "row": pl.UInt32, "doc_id": pl.String, "rejected_by": pl.String,
+        "benchmark": pl.String, "item": pl.String, "score": pl.Float32,
+        "cuts": pl.List(pl.Struct({"start": pl.UInt32, "end": pl.UInt32})),
+    }  # fmt: skip
+    assert found.schema == schema
+    assert decide(docs.clear(), scanned, BENCHMARKS).schema == schema
+    assert decide(*frames([], []), BENCHMARKS).schema == schema
+
+
+def test_tables_that_do_not_fit() -> None:
+    docs, scanned = frames([("drop", "a", 1.0)], [])
+    with pytest.raises(IntegrityError, match="row 0 is None, 'd0' expected"):
+        decide(docs, scanned.filter(pl.col("row") > 0), BENCHMARKS)
+    with pytest.raises(IntegrityError, match="row 0 is 'other'"):
+        decide(docs, scanned.with_columns(doc_id=pl.lit("other")), BENCHMARKS)
+    with pytest.raises(IntegrityError, match="share a row"):
+        decide(docs, pl.concat([scanned, scanned]), BENCHMARKS)
+    with pytest.raises(IntegrityError, match=r"recipe has not: \['drop'\]"):
+        decide(docs, scanned, BENCHMARKS[1:])

@@ -1,0 +1,376 @@
+"""Clusters against an all-pairs oracle, and the laws of generations and order."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curation_dagster.dedup import cluster
+from curation_dagster.dedup.minhash import band_name, fingerprint
+from curation_dagster.errors import IntegrityError, SchemaError
+from curation_dagster.recipe import Dedup
+from curation_dagster.words import terms_oracle
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MCCORMICK = Path("/work/shared/data/neardup/mccormick-1000.jsonl.gz")
+SMALL = Dedup(bands=4, rows=1, min_similarity=0.5)
+
+
+def frame(n: int, **columns: Sequence[object]) -> pl.DataFrame:
+    default = {
+        "shard": ["s-00000"] * n,
+        "row": range(n),
+        "doc_id": [f"d{i:05d}" for i in range(n)],
+        "generation": [0] * n,
+        "source": ["web"] * n,
+        "exact_hash": [i.to_bytes(16, "big") for i in range(n)],
+        "quality": [None] * n,
+        "date": [None] * n,
+    }
+    types = {"row": pl.UInt32, "generation": pl.UInt32, "quality": pl.Float64, "date": pl.String}
+    return pl.DataFrame(default | columns, schema_overrides=types, strict=False)
+
+
+def run(
+    docs: pl.DataFrame, signatures: np.ndarray, config: Dedup, calls: list[int] | None = None
+) -> pl.DataFrame:
+    """Cluster by signatures of one row a band: a band's key is its value."""
+
+    def band(i: int) -> pl.Series:
+        return pl.Series(signatures[:, i].astype(np.uint64))
+
+    def load(rows: pl.Series) -> np.ndarray:
+        if calls is not None:
+            calls.append(len(rows))
+        return np.asarray(signatures[rows.to_numpy()])
+
+    return cluster.clusters(docs, band, load, config)
+
+
+def cluster_texts(texts: list[str], config: Dedup, **columns: Sequence[object]) -> pl.DataFrame:
+    prints = fingerprint(pl.Series(texts), config)
+    docs = frame(len(texts), **columns).with_columns(prints["exact_hash"])
+
+    def load(rows: pl.Series) -> np.ndarray:
+        return np.array(prints["signature"].gather(rows).to_list(), np.uint32)
+
+    return cluster.clusters(docs, lambda i: prints[band_name(i)], load, config)
+
+
+def groups(found: pl.DataFrame) -> set[frozenset[str]]:
+    return {frozenset(g["doc_id"]) for _, g in found.group_by("cluster")}
+
+
+def shingle_set(text: str, size: int) -> set[tuple[str, ...]]:
+    terms = terms_oracle(text)
+    return {tuple(terms[i : i + size]) for i in range(len(terms) - size + 1)}
+
+
+def planted(descriptions: list[str], seed: int) -> list[str]:
+    """50 real documents, each with two edited copies: 1, 2 or 5 % of the words changed."""
+    rng = random.Random(seed)  # noqa: S311 - not for secrets
+    texts = []
+    bases = [b.split()[:400] for b in descriptions if len(terms_oracle(b)) > 400][:50]
+    for i, words in enumerate(bases):
+        texts.append(" ".join(words))
+        for share in (0.01, (0.02, 0.05)[i % 2]):
+            copy = list(words)
+            for place in rng.sample(range(len(copy)), int(share * len(copy))):
+                copy[place] = f"edit{rng.random()}"
+            texts.append(" ".join(copy))
+    return texts
+
+
+def test_planted_clusters_agree_with_all_pairs(package_descriptions: list[str]) -> None:
+    texts = planted(package_descriptions, 1)
+    config = Dedup(bands=28, rows=4, min_similarity=0.6)
+    found = cluster_texts(texts, config)
+    parent = list(range(len(texts)))
+
+    def root(i: int) -> int:
+        return i if parent[i] == i else root(parent[i])
+
+    pairs = itertools.combinations(range(len(texts)), 2)
+    sets = [shingle_set(text, 5) for text in texts]
+    exact = {(i, j): len(sets[i] & sets[j]) / len(sets[i] | sets[j]) for i, j in pairs}
+    for (i, j), similarity in exact.items():
+        if similarity >= 0.72:  # far enough from the minimum for signatures of 112 values
+            parent[max(root(i), root(j))] = min(root(i), root(j))
+    wanted: dict[int, set[str]] = {}
+    for i in range(len(texts)):
+        wanted.setdefault(root(i), set()).add(f"d{i:05d}")
+    ours = groups(found)
+    for group in (frozenset(g) for g in wanted.values() if len(g) > 1):
+        assert any(group <= other for other in ours)
+    joined = {(a, b) for g in ours for a, b in itertools.combinations(sorted(g), 2)}
+    assert all(exact[int(a[1:]), int(b[1:])] > 0.3 for a, b in joined)
+    near = found.filter(rule="near")
+    assert near.height >= 70
+    for doc, kept, similarity in near.select("doc_id", "duplicate_of", "similarity").iter_rows():
+        pair = sorted((int(doc[1:]), int(kept[1:])))
+        assert similarity == pytest.approx(exact[pair[0], pair[1]], abs=0.2)
+
+
+def test_recall_of_the_bands_is_that_of_the_formula() -> None:
+    """14 bands of 8 find a pair of similarity s with probability 1 - (1 - s**8)**14."""
+    rng = np.random.default_rng(3)
+    n, s = 1000, 0.75
+    left = rng.integers(0, 2**32, (n, 112), dtype=np.uint32)
+    right = np.where(rng.random((n, 112)) < s, left, left + np.uint32(1))
+    shared = (left == right).reshape(n, 14, 8).all(axis=2).any(axis=1).mean()
+    expected = 1 - (1 - s**8) ** 14
+    assert shared == pytest.approx(expected, abs=4 * np.sqrt(expected * (1 - expected) / n))
+
+
+@pytest.mark.skipif(not MCCORMICK.exists(), reason="needs /work/shared/data")
+def test_mccormick_pairs() -> None:
+    def lines(name: str) -> list[dict[str, str]]:
+        path = MCCORMICK.with_name(name)
+        return [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
+
+    docs = lines("mccormick-1000.jsonl.gz")
+    found = cluster_texts([d["text"] for d in docs], Dedup(), doc_id=[d["id"] for d in docs])
+    assert groups(found) == {frozenset(p.values()) for p in lines("mccormick-1000.pairs.jsonl.gz")}
+
+
+def test_a_full_bucket_costs_a_star() -> None:
+    from curation_dagster.dedup import cluster_kernel  # noqa: PLC0415
+
+    n = 10_000
+    signatures = np.ones((n, 4), np.uint32)
+    edges = np.empty(n, np.uint64)
+    places = np.arange(n)
+    slots, starts = np.arange(n, dtype=np.uint32), np.array([0, n])
+    assert cluster_kernel.star_edges(slots, starts, signatures, places, 4, 8, edges) == n - 1
+    found = run(frame(n), signatures, SMALL)
+    assert found.height == n
+    assert found["cluster"].unique().to_list() == ["d00000"]
+    assert found["keep"].sum() == 1
+
+
+def test_members_the_first_centre_rejects_get_the_next() -> None:
+    signatures = np.array([[1, 2, 3, 4], [1, 9, 8, 7], [1, 9, 8, 7], [1, 2, 3, 5]], np.uint32)
+    assert groups(run(frame(4), signatures, SMALL)) == {
+        frozenset({"d00000", "d00003"}),
+        frozenset({"d00001", "d00002"}),
+    }
+
+
+def test_exact_copies_are_not_compared() -> None:
+    docs = frame(3, exact_hash=[b"a" * 16, b"a" * 16, b"b" * 16])
+    signatures = np.array([[1, 2, 3, 4], [1, 2, 3, 4], [1, 2, 3, 5]], np.uint32)
+    calls: list[int] = []
+    found = run(docs, signatures, SMALL, calls)
+    assert calls == [2]
+    assert found["rule"].to_list() == [None, "exact", "near"]
+    assert found["similarity"].to_list() == [1.0, 1.0, 0.75]
+    assert found["cluster_size"].to_list() == [3, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("exact", "near", "rules"),
+    [
+        pytest.param(True, True, [None, "exact", "near"], id="both"),
+        pytest.param(True, False, [None, "exact"], id="exact only"),
+        pytest.param(False, True, [None, "near", "near"], id="near only"),
+        pytest.param(False, False, [], id="neither"),
+    ],
+)
+def test_rules_can_be_switched_off(exact: bool, near: bool, rules: list[str | None]) -> None:
+    docs = frame(3, exact_hash=[b"a" * 16, b"a" * 16, b"b" * 16])
+    signatures = np.array([[1, 2, 3, 4], [1, 2, 3, 4], [1, 2, 3, 5]], np.uint32)
+    config = SMALL.model_copy(update={"exact": exact, "near": near})
+    assert run(docs, signatures, config)["rule"].to_list() == rules
+
+
+@pytest.mark.parametrize(
+    ("columns", "config", "kept"),
+    [
+        pytest.param({}, {}, "d00000", id="doc_id"),
+        pytest.param({"doc_id": ["z", "b", "c"]}, {}, "b", id="doc_id, not row"),
+        pytest.param(
+            {"source": ["web", "wiki", "news"]},
+            {"source_priority": ("news", "wiki")},
+            "d00002",
+            id="source",
+        ),
+        pytest.param(
+            {"source": ["x", "wiki", "x"]},
+            {"source_priority": ("wiki",)},
+            "d00001",
+            id="unnamed last",
+        ),
+        pytest.param({"quality": [1.0, 3.0, 2.0]}, {}, "d00001", id="quality"),
+        pytest.param({"quality": [None, -1.0, None]}, {}, "d00001", id="quality, null last"),
+        pytest.param(
+            {"quality": [float("nan"), -1.0, None]}, {}, "d00001", id="quality, NaN is null"
+        ),
+        pytest.param({"date": ["2024-03", None, "2023-01"]}, {}, "d00002", id="date"),
+        pytest.param({"date": [None, "2024-03", None]}, {}, "d00001", id="date, null last"),
+        pytest.param(
+            {"generation": [1, 1, 0], "quality": [9.0, 9.0, 0.0]},
+            {},
+            "d00002",
+            id="generation first",
+        ),
+        pytest.param(
+            {"quality": [1.0, 2.0, 2.0], "date": ["a", "c", "b"]},
+            {},
+            "d00002",
+            id="quality, then date",
+        ),
+        pytest.param(
+            {"quality": [1.0, 2.0, 2.0], "date": ["a", "c", "b"]},
+            {"keep": ("date", "quality")},
+            "d00000",
+            id="date, then quality",
+        ),
+        pytest.param({"quality": [1.0, 2.0, 2.0]}, {"keep": ()}, "d00000", id="no criteria"),
+    ],
+)
+@pytest.mark.parametrize("same", [True, False], ids=["exact", "near"])
+def test_kept_member(
+    columns: dict[str, Any], config: dict[str, Any], kept: str, same: bool
+) -> None:
+    docs = frame(3, **columns)
+    if same:
+        docs = docs.with_columns(exact_hash=pl.lit(b"a" * 16))
+    found = run(docs, np.ones((3, 4), np.uint32), SMALL.model_copy(update=config))
+    assert found["cluster"].to_list() == [kept] * 3
+    assert found.filter("keep")["doc_id"].to_list() == [kept]
+    assert found.filter(~pl.col("keep"))["duplicate_of"].to_list() == [kept] * 2
+
+
+corpora = st.integers(1, 24).flatmap(
+    lambda n: st.tuples(
+        st.lists(st.lists(st.integers(1, 3), min_size=4, max_size=4), min_size=n, max_size=n),
+        st.lists(st.integers(0, 2), min_size=n, max_size=n),
+        st.lists(st.sampled_from([None, 1.0, 2.0]), min_size=n, max_size=n),
+        st.permutations(range(n)),
+    )
+)  # fmt: skip
+
+
+def corpus(
+    signatures: list[list[int]], generations: list[int], quality: list[float | None]
+) -> tuple[pl.DataFrame, np.ndarray]:
+    values = np.array(signatures, np.uint32)
+    docs = frame(
+        len(values),
+        generation=generations,
+        quality=quality,
+        exact_hash=[bytes(int(v) for v in row) * 4 for row in values],
+    )
+    return docs, values
+
+
+FATE = ("doc_id", "keep", "duplicate_of", "cluster", "similarity", "rule")
+
+
+@settings(deadline=None, max_examples=150)
+@given(corpora, st.booleans(), st.sampled_from([0.25, 0.5, 0.75]))
+def test_a_newer_generation_changes_no_older_fate(
+    drawn: tuple[Any, ...], exact: bool, minimum: float
+) -> None:
+    docs, values = corpus(*drawn[:3])
+    config = SMALL.model_copy(update={"exact": exact, "min_similarity": minimum})
+    everything = run(docs, values, config)
+    for newest in (0, 1):
+        old = (docs["generation"] <= newest).to_numpy()
+        alone = run(docs.filter(pl.Series(old)), values[old], config)
+        then = everything.join(docs.filter(pl.Series(old)).select("doc_id"), on="doc_id")
+        assert (
+            then.filter(~pl.col("keep"))
+            .select(FATE)
+            .equals(alone.filter(~pl.col("keep")).select(FATE))
+        )
+        # a lone document may become the head of a cluster, but is kept
+        assert set(alone.filter("keep")["doc_id"]) <= set(then.filter("keep")["doc_id"])
+
+
+@settings(deadline=None, max_examples=100)
+@given(corpora)
+def test_the_order_of_rows_does_not_matter(drawn: tuple[Any, ...]) -> None:
+    docs, values = corpus(*drawn[:3])
+    order = list(drawn[3])
+    straight = run(docs, values, SMALL)
+    shuffled = run(docs[order], values[order], SMALL)
+    assert straight.sort("doc_id").equals(shuffled.sort("doc_id"))
+
+
+@settings(deadline=None, max_examples=100)
+@given(corpora)
+def test_laws_of_a_cluster(drawn: tuple[Any, ...]) -> None:
+    docs, values = corpus(*drawn[:3])
+    found = run(docs, values, SMALL)
+    assert found["row"].is_sorted()
+    assert found["doc_id"].is_unique().all()
+    for (kept,), group in found.group_by("cluster"):
+        assert group["cluster_size"].to_list() == [group.height] * group.height
+        assert group.height > 1
+        assert group.filter("keep")["doc_id"].to_list() == [kept]
+        assert group["duplicate_of"].drop_nulls().to_list() == [kept] * (group.height - 1)
+
+
+def test_a_newer_document_merges_no_older_clusters() -> None:
+    signatures = np.array([[1, 2, 8, 9], [3, 4, 5, 6], [1, 2, 5, 6], [7, 7, 5, 6]], np.uint32)
+    found = run(frame(4, generation=[0, 0, 1, 1]), signatures, SMALL)
+    fates = dict(found.select("doc_id", "duplicate_of").iter_rows())
+    assert fates == {"d00000": None, "d00002": "d00000", "d00001": None, "d00003": "d00001"}
+
+
+def test_an_unmatched_newer_document_follows_its_neighbour() -> None:
+    signatures = np.array([[1, 2, 8, 9], [1, 2, 5, 6], [7, 7, 5, 6]], np.uint32)
+    found = run(frame(3, generation=[0, 1, 1]), signatures, SMALL)
+    assert found["cluster"].unique().to_list() == ["d00000"]
+    assert found["similarity"].to_list() == [1.0, 0.5, 0.0]
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_few_documents(n: int) -> None:
+    docs = frame(n)
+    assert run(docs, np.ones((n, 4), np.uint32), SMALL).is_empty()
+    full = run(frame(2), np.ones((2, 4), np.uint32), SMALL)
+    assert run(docs, np.ones((n, 4), np.uint32), SMALL).columns == full.columns
+    assert full.schema == {
+        "shard": pl.String, "row": pl.UInt32, "doc_id": pl.String, "cluster": pl.String,
+        "cluster_size": pl.UInt32, "keep": pl.Boolean, "duplicate_of": pl.String,
+        "similarity": pl.Float32, "rule": pl.String,
+    }  # fmt: skip
+
+
+def test_texts_without_terms() -> None:
+    found = cluster_texts(["", "!!", "", "a b c d e f", "A. b c d e f"], Dedup())
+    assert found.select("doc_id", "duplicate_of", "rule").rows() == [
+        ("d00000", None, None),
+        ("d00002", "d00000", "exact"),
+        ("d00003", None, None),
+        ("d00004", "d00003", "exact"),
+    ]
+
+
+def test_null_hashes_are_not_equal() -> None:
+    docs = frame(2).with_columns(exact_hash=pl.lit(None, pl.Binary))
+    assert run(docs, np.array([[1, 2, 3, 4], [5, 6, 7, 8]], np.uint32), SMALL).is_empty()
+
+
+def test_errors() -> None:
+    values = np.ones((3, 4), np.uint32)
+    with pytest.raises(SchemaError, match="generation"):
+        run(frame(3).drop("generation"), values, SMALL)
+    with pytest.raises(IntegrityError, match="3 documents"):
+        run(frame(3), values[:2], SMALL)
+    with pytest.raises(IntegrityError, match="shape"):
+        run(frame(3), np.ones((3, 5), np.uint32), SMALL)
