@@ -56,6 +56,8 @@ def run_all(
     A worker that dies (killed, out of memory) takes down the pool, not the run: what had not finished is run again,
     one job at a time, so that the job that kills its worker is the one that fails.
     """
+    if not jobs:
+        return []
     workers = min(workers or cores(), len(jobs))
     if workers <= 1:
         return _inline(function, jobs, keys, label)

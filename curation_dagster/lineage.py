@@ -185,7 +185,8 @@ class Lineage:
 
     def parents(self, stage: str, partition: str) -> dict[str, list[Ref]] | None:
         """Return the parents' current files; None while one is missing."""
-        spec, found = BY_NAME[stage], dict[str, list[Ref]]()
+        spec = BY_NAME[stage]
+        found: dict[str, list[Ref]] = {}
         for parent in spec.parents:
             keys = [partition] if parent in spec.same else self._keys_of(spec, parent)
             refs = [self.current(parent, key) for key in keys]

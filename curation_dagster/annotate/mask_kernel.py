@@ -39,6 +39,14 @@ def _put(out, at, byte, write):
 
 
 @njit
+def _copy(data, begin, end, out, at, write):
+    if write:
+        for k in range(end - begin):
+            out[at + k] = data[begin + k]
+    return at + end - begin
+
+
+@njit
 def _letter(data, i, begin, end):
     """Say if an ASCII letter stands at `i`; the edge of an e-mail address is one, also replaced."""
     if i < begin or i >= end:
@@ -178,11 +186,13 @@ def _rewrite(data, first, last, lower, out, at, write):
     emails = ips = 0
     i = first
     while i < last:
-        kind = data[i]
-        if kind not in (1, 3):
-            at = _put(out, at, kind, write)
+        plain = i
+        while i < last and data[i] > 4:
             i += 1
-            continue
+        at = _copy(data, plain, i, out, at, write)
+        if i == last:
+            break
+        kind = data[i]
         close = _close(data, i, last)
         if kind == 1 and not _is_ours(data, i + 1, close):
             at = _put_email(_hash(data, i + 1, close, lower), out, at, write)
@@ -195,8 +205,7 @@ def _rewrite(data, first, last, lower, out, at, write):
             at = _put_ip(_hash(data, i + 1, close, lower), out, at, write)
             ips += 1
         else:
-            for k in range(i + 1, close):
-                at = _put(out, at, data[k], write)
+            at = _copy(data, i + 1, close, out, at, write)
         i = close + 1
     return at, emails, ips
 

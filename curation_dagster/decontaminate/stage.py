@@ -50,16 +50,14 @@ def scan_shard(job: Job, files: Files) -> dict[str, Any]:
 
 def decide_shard(job: Job, files: Files) -> dict[str, Any]:
     """Write `decontaminated` for one shard."""
-    mixed = table.read(
-        files.one("mixed"), ["row", "doc_id", "rejected_by", "text_bytes", "token_count"]
-    )
-    mixed = mixed.filter(pl.col("rejected_by").is_null()).drop("rejected_by")
+    mixed = table.read(files.one("mixed")).filter(pl.col("rejected_by").is_null())
     hits = table.read(files.one("scanned"), ["row", "doc_id", "hits"])
     decided = decide(mixed, hits, job.recipe.decontaminate.benchmarks)
     decided = decided.with_columns(mixed["text_bytes"], mixed["token_count"])
-    return write_table(
-        job, files, schema.DECONTAMINATED, [decided.select(list(schema.DECONTAMINATED))]
-    )
+    copies = mixed["copies"].list.eval(pl.element().struct.field("copies")).list.sum()
+    kept_copies = int(copies.filter(decided["rejected_by"].is_null()).sum())
+    decided = decided.select(list(schema.DECONTAMINATED))
+    return write_table(job, files, schema.DECONTAMINATED, [decided], copies=kept_copies)
 
 
 def _items(hits: pl.Series) -> list[str]:

@@ -113,7 +113,7 @@ def _hits(plain: pl.Series, patterns: pl.Series, grams: pl.DataFrame, min_ngrams
     frame = plain.to_frame("text").with_row_index("nth")
     found = []
     for start in range(0, patterns.len(), _PATTERNS_AT_ONCE):
-        some = patterns.slice(start, _PATTERNS_AT_ONCE)
+        some = patterns.slice(start, _PATTERNS_AT_ONCE).to_list()
         near = frame.filter(pl.col("text").str.contains_any(some))
         every = near.select("nth", gram=pl.col("text").str.extract_many(some, overlapping=True))
         found.append(every.explode("gram").unique())

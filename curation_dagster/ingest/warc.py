@@ -49,7 +49,7 @@ def records(stream: Any, size: int, max_record_bytes: int) -> Iterator[tuple[int
 
 
 def _row(record: WarcRecord, max_record_bytes: int) -> Row:
-    kind = record.record_type.name
+    kind = str(record.record_type)
     row: Row = {
         "url": (record.headers.get("WARC-Target-URI") or "").strip("<>") or None,
         "crawled_at": record.record_date,

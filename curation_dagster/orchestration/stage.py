@@ -1,6 +1,7 @@
 """What every asset does: declare itself, compute the partitions that are not current, account for all of them."""
 
 import functools
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -89,6 +90,8 @@ def compute(
     for job, outcome in zip(jobs, outcomes, strict=True):
         if outcome.result is None:
             failed.append(outcome.message)
+            if not isinstance(outcome.error, CurationError):
+                context.log.error("".join(traceback.format_exception(outcome.error)))
         else:
             receipts[job.partition] = outcome.result
     ordered = [receipts[p] for p in wanted if p in receipts]

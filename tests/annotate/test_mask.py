@@ -190,6 +190,14 @@ def test_case_does_not_matter_and_hosts_do() -> None:
     assert out[0] == out[1] != out[2]
 
 
+@pytest.mark.parametrize(
+    "text", ["bob@x.org8.8.8.8@b.org", "bob@x.org-.8bob@x.org", "a@b.co2c@d.org"]
+)
+def test_neighbours_stay_apart_when_masked(text: str) -> None:
+    once = masked(text)[0]
+    assert masked(once) == (once, 0, 0)
+
+
 def test_null_and_no_rows() -> None:
     assert masked(None) == (None, None, None)
     empty = mask(pl.Series([], dtype=pl.String), email=True, ip=True)
