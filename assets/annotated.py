@@ -6,8 +6,9 @@ from curation_dagster.annotate.stage import annotate_shard
 from curation_dagster.orchestration import stage
 from curation_dagster.recipe import Recipe
 
-DESCRIPTION = """Signals of every document with text (language, Gopher, personal data), measured where the recipe's steps
-ask for them. Holds a document's text only where an edit changed it. Drops nothing."""
+DESCRIPTION = """Signals of every document with text (language, Gopher, personal data), measured
+where the recipe's steps ask for them. Holds a document's text only where an edit changed it.
+Drops nothing."""
 
 
 def annotated(recipe: Recipe) -> dg.AssetsDefinition:

@@ -2,12 +2,13 @@
 
 import dagster as dg
 
-from curation_dagster.score.stage import train_classifier
 from curation_dagster.orchestration import stage
 from curation_dagster.recipe import Recipe
+from curation_dagster.score.stage import train_classifier
 
-DESCRIPTION = """A fastText model that tells text the recipe calls good from text it calls ordinary, with its held-out AUC and
-confusion. Trained on one thread with a seed: the same text gives the same bytes."""
+DESCRIPTION = """A fastText model that tells text the recipe calls good from text it calls
+ordinary, with its held-out AUC and confusion. Trained on one thread with a seed: the same text
+gives the same bytes."""
 
 
 def classifier(recipe: Recipe) -> dg.AssetsDefinition:

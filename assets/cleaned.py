@@ -6,8 +6,9 @@ from curation_dagster.clean.stage import clean_shard
 from curation_dagster.orchestration import stage
 from curation_dagster.recipe import Recipe
 
-DESCRIPTION = """The verdict of the recipe's rules: the first rule a document fails, with the signal and the value that decided.
-Reads numbers, no text: a changed threshold recomputes this stage in seconds."""
+DESCRIPTION = """The verdict of the recipe's rules: the first rule a document fails, with the
+signal and the value that decided. Reads numbers, no text: a changed threshold recomputes this
+stage in seconds."""
 
 
 def cleaned(recipe: Recipe) -> dg.AssetsDefinition:

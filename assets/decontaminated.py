@@ -6,7 +6,8 @@ from curation_dagster.decontaminate.stage import decide_shard
 from curation_dagster.orchestration import stage
 from curation_dagster.recipe import Recipe
 
-DESCRIPTION = """Mixed documents joined to their benchmark hits: a hit on a benchmark whose action is `drop` rejects the document."""
+DESCRIPTION = """Mixed documents joined to their benchmark hits: a hit on a benchmark whose action
+is `drop` rejects the document."""
 
 
 def decontaminated(recipe: Recipe) -> dg.AssetsDefinition:

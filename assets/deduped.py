@@ -6,8 +6,8 @@ from curation_dagster.dedup.stage import dedup_shard
 from curation_dagster.orchestration import stage
 from curation_dagster.recipe import Recipe
 
-DESCRIPTION = """Each shard's documents joined to its slice of `duplicates`. A shard whose slice did not change is reused
-when a crawl is added."""
+DESCRIPTION = """Each shard's documents joined to its slice of `duplicates`. A shard whose slice
+did not change is reused when a crawl is added."""
 
 
 def deduped(recipe: Recipe) -> dg.AssetsDefinition:

@@ -6,8 +6,9 @@ from curation_dagster.dedup.stage import find_duplicates
 from curation_dagster.orchestration import stage
 from curation_dagster.recipe import Recipe
 
-DESCRIPTION = """Every document in a cluster of two or more, over all shards of all sources: who is kept, whose duplicate the
-others are, how similar, by which rule. Reads keys and hashes, never text."""
+DESCRIPTION = """Every document in a cluster of two or more, over all shards of all sources: who
+is kept, whose duplicate the others are, how similar, by which rule. Reads keys and hashes, never
+text."""
 
 
 def duplicates(recipe: Recipe) -> dg.AssetsDefinition:

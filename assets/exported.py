@@ -9,8 +9,9 @@ from curation_dagster.orchestration import stage
 from curation_dagster.orchestration.shuffle import spilled
 from curation_dagster.recipe import Recipe
 
-DESCRIPTION = """Training shards: every copy of every kept document, where a hash of its id sends it and in that order. One row a
-training document with its text, source, licence, quality and token count."""
+DESCRIPTION = """Training shards: every copy of every kept document, where a hash of its id sends
+it and in that order. One row a training document with its text, source, licence, quality and
+token count."""
 
 
 def exported(recipe: Recipe) -> dg.AssetsDefinition:

@@ -6,8 +6,8 @@ from curation_dagster.dedup.stage import fingerprint_shard
 from curation_dagster.orchestration import stage
 from curation_dagster.recipe import Recipe
 
-DESCRIPTION = """For every document that passed the rules: a 128-bit hash of its terms, its MinHash signature and one key
-for each LSH band, and what decides which of two duplicates is kept."""
+DESCRIPTION = """For every document that passed the rules: a 128-bit hash of its terms, its
+MinHash signature and one key for each LSH band, and what decides which of two duplicates is kept."""
 
 
 def fingerprinted(recipe: Recipe) -> dg.AssetsDefinition:

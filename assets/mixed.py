@@ -6,8 +6,8 @@ from curation_dagster.mix.stage import mix_shard
 from curation_dagster.orchestration import stage
 from curation_dagster.recipe import Recipe
 
-DESCRIPTION = """Copies of every scored document in each phase. Whole epochs for all, one more for those a hash of the document's
-id selects, until the budget is met."""
+DESCRIPTION = """Copies of every scored document in each phase. Whole epochs for all, one more for
+those a hash of the document's id selects, until the budget is met."""
 
 
 def mixed(recipe: Recipe) -> dg.AssetsDefinition:

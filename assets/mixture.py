@@ -6,8 +6,9 @@ from curation_dagster.mix.stage import plan_mixture
 from curation_dagster.orchestration import stage
 from curation_dagster.recipe import Recipe
 
-DESCRIPTION = """Supply, target, epochs and shortfall of every phase and source, counted in tokens, and into how many output shards
-each phase goes. Supply leaves out documents that decontamination will drop."""
+DESCRIPTION = """Supply, target, epochs and shortfall of every phase and source, counted in
+tokens, and into how many output shards each phase goes. Supply leaves out documents that
+decontamination will drop."""
 
 
 def mixture(recipe: Recipe) -> dg.AssetsDefinition:

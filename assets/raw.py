@@ -6,8 +6,9 @@ from curation_dagster.ingest.read import ingest_shard
 from curation_dagster.orchestration import stage
 from curation_dagster.recipe import Recipe
 
-DESCRIPTION = """One row for every record of the shard's input files: url, date, licence, title and the extracted text, or the
-reason why a record has none. Nothing is dropped: a rejected record keeps its row."""
+DESCRIPTION = """One row for every record of the shard's input files: url, date, licence, title
+and the extracted text, or the reason why a record has none. Nothing is dropped: a rejected record
+keeps its row."""
 
 
 def raw(recipe: Recipe) -> dg.AssetsDefinition:

@@ -7,8 +7,9 @@ from curation_dagster.orchestration import stage
 from curation_dagster.recipe import Recipe
 from curation_dagster.store import Store
 
-DESCRIPTION = """Files with hashes, rows and tokens, the funnel, licences and a dataset card, published under `releases/RECIPE/`.
-The audit looks for exact duplicates and benchmark n-grams with code of its own; if it finds any, nothing is published."""
+DESCRIPTION = """Files with hashes, rows and tokens, the funnel, licences and a dataset card,
+published under `releases/RECIPE/`. The audit looks for exact duplicates and benchmark n-grams
+with code of its own; if it finds any, nothing is published."""
 
 
 def release(recipe: Recipe) -> dg.AssetsDefinition:

@@ -6,8 +6,9 @@ from curation_dagster.decontaminate.stage import scan_shard
 from curation_dagster.orchestration import stage
 from curation_dagster.recipe import Recipe
 
-DESCRIPTION = """Every hit of a benchmark item in a document: benchmark, item, method, score and byte span. Does not depend on the
-mix, so the decision on a hit can be retaken without scanning again."""
+DESCRIPTION = """Every hit of a benchmark item in a document: benchmark, item, method, score and
+byte span. Does not depend on the mix, so the decision on a hit can be retaken without scanning
+again."""
 
 
 def scanned(recipe: Recipe) -> dg.AssetsDefinition:

@@ -2,11 +2,13 @@
 
 import dagster as dg
 
-from curation_dagster.score.stage import score_shard
 from curation_dagster.orchestration import stage
 from curation_dagster.recipe import Recipe
+from curation_dagster.score.stage import score_shard
 
-DESCRIPTION = """P(good) by the classifier, and the exact number of tokens of the text as it will ship."""
+DESCRIPTION = (
+    """P(good) by the classifier, and the exact number of tokens of the text as it will ship."""
+)
 
 
 def scored(recipe: Recipe) -> dg.AssetsDefinition:

@@ -1,7 +1,7 @@
 """Chance that comes from content: a 64-bit hash of a key and a purpose, the same everywhere and every time.
 
-Sampling, shuffling and replacing never draw random numbers; they order or cut by this. The purpose (a string)
-makes independent draws of the same key.
+Sampling, shuffling and replacing never draw random numbers; they order or cut by this. The purpose
+(a string) makes independent draws of the same key.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 def keyed(keys: pl.Series, purpose: str) -> pl.Series:
     """Hash every key under a purpose to UInt64, evenly spread. Cost: one pass over the bytes."""
-    from curation_dagster import chance_kernel  # noqa: PLC0415 - loads numba
+    from curation_dagster import chance_kernel
 
     data, offsets, owner = words.buffers(keys)
-    hashes: NDArray[np.uint64] = chance_kernel.keyed(data, offsets, np.uint64(keyed_oracle(purpose, 0)))
+    hashes: NDArray[np.uint64] = chance_kernel.keyed(
+        data, offsets, np.uint64(keyed_oracle(purpose, 0))
+    )
     del owner
     return pl.Series("keyed", hashes)
 

@@ -1,7 +1,7 @@
 """`curate`: the command line. Every command names its exit codes; what a command needs is imported when it runs.
 
-Exit codes: 0 done; 1 a partition failed, or the data is not what it should be; 2 the command or the recipe is wrong;
-3 everything ran and a check failed.
+Exit codes: 0 done; 1 a partition failed, or the data is not what it should be; 2 the command or the
+recipe is wrong; 3 everything ran and a check failed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from curation_dagster.lineage import Lineage
     from curation_dagster.recipe import Recipe
 
+CODES = "Exit codes: 0 done, 1 failed, 2 wrong call or recipe, 3 a check failed."
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -36,12 +37,13 @@ class Commands(click.Group):
             ctx.exit(1)
 
 
-@click.group(cls=Commands, context_settings=CONTEXT, epilog="Exit codes: 0 done, 1 failed, 2 wrong call or recipe, 3 a check failed.")  # fmt: skip
+@click.group(cls=Commands, context_settings=CONTEXT, epilog=CODES)
 @click.version_option(package_name="curation_dagster")
 def main() -> None:
     """Turn raw crawls into a pretraining corpus, as a Dagster asset graph.
 
-    RECIPE is a name (recipes/NAME.toml) or a path. Start with `curate init`, then `check`, `run`, `funnel`.
+    RECIPE is a name (recipes/NAME.toml) or a path. Start with `curate init`, then `check`, `run`,
+    `funnel`.
     """
 
 
@@ -54,22 +56,22 @@ def find_recipe(name: str) -> Path:
     path = Path(name)
     if path.suffix == ".toml":
         return path
-    from curation_dagster.recipe_file import recipe_folder  # noqa: PLC0415
+    from curation_dagster.recipe_file import recipe_folder
 
     return recipe_folder() / f"{name}.toml"
 
 
 def open_recipe(name: str) -> Recipe:
     """Load a recipe by name or path."""
-    from curation_dagster.recipe_file import load  # noqa: PLC0415
+    from curation_dagster.recipe_file import load
 
     return load(find_recipe(name))
 
 
 def open_lineage(name: str) -> Lineage:
     """Load a recipe and the state of its root."""
-    from curation_dagster.lineage import Lineage  # noqa: PLC0415
-    from curation_dagster.store import Store  # noqa: PLC0415
+    from curation_dagster.lineage import Lineage
+    from curation_dagster.store import Store
 
     recipe = open_recipe(name)
     return Lineage(recipe, Store(recipe.root, recipe.endpoint_url))
@@ -87,7 +89,7 @@ def home_of(recipe_path: Path) -> Path:
 @click.option("--root", default="../data/store", show_default=True, help="Where partitions go.")
 def init(name: str, paths: tuple[str, ...], root: str) -> None:
     """Write a commented recipe NAME for files or globs PATHS (WARC, JSONL, Parquet), local or s3://."""
-    from curation_dagster.scaffold import write_recipe  # noqa: PLC0415
+    from curation_dagster.scaffold import write_recipe
 
     path = write_recipe(find_recipe(name), paths, root)
     click.echo(f"wrote {path}\nnext: curate check {name}; curate run {name}")
@@ -97,9 +99,9 @@ def init(name: str, paths: tuple[str, ...], root: str) -> None:
 @click.argument("recipe")
 def check(recipe: str) -> None:
     """Validate RECIPE: keys, values, presets, files and sources, before any work."""
-    from curation_dagster.lineage import stages  # noqa: PLC0415
-    from curation_dagster.plan import list_inputs  # noqa: PLC0415
-    from curation_dagster.recipe_file import digest  # noqa: PLC0415
+    from curation_dagster.lineage import stages
+    from curation_dagster.plan import list_inputs
+    from curation_dagster.recipe_file import digest
 
     loaded = open_recipe(recipe)
     for source in loaded.sources:
@@ -113,14 +115,16 @@ def check(recipe: str) -> None:
 @click.argument("recipe")
 def plan(recipe: str) -> None:
     """Group new input files of RECIPE's sources into shards. Planned shards never change."""
-    from curation_dagster import plan as plan_  # noqa: PLC0415
-    from curation_dagster.store import Store  # noqa: PLC0415
+    from curation_dagster import plan as plan_
+    from curation_dagster.store import Store
 
     loaded = open_recipe(recipe)
     store = Store(loaded.root, loaded.endpoint_url)
     new = plan_.plan(loaded, store)
     for shard in new:
-        click.echo(f"{shard.key}  generation {shard.generation}  {len(shard.inputs)} files  {shard.bytes:,} bytes")
+        click.echo(
+            f"{shard.key}  generation {shard.generation}  {len(shard.inputs)} files  {shard.bytes:,} bytes"
+        )
     click.echo(f"{len(new)} new shards, {len(plan_.shards(loaded, store))} in all")
 
 
@@ -128,34 +132,47 @@ def plan(recipe: str) -> None:
 @click.argument("recipe")
 @click.option("--from", "first", help="First stage to run; default raw.")
 @click.option("--to", "last", help="Last stage to run; default release.")
-@click.option("--shards", help="Partition keys, comma-separated; default all. Corpus stages need all shards.")
-@click.option("--force", is_flag=True, help="Recompute even what is current; the bytes must come out the same.")
+@click.option(
+    "--shards", help="Partition keys, comma-separated; default all. Corpus stages need all shards."
+)
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Recompute even what is current; the bytes must come out the same.",
+)
 @click.option("--no-plan", is_flag=True, help="Do not look for new input files first.")
-@click.option("--dry-run", is_flag=True, help="Say what would be computed, why, and about how long it takes.")
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be computed, why, and about how long it takes."
+)
 def run(
     recipe: str, first: str | None, last: str | None, shards: str | None, force: bool, no_plan: bool, dry_run: bool
 ) -> None:  # fmt: skip
     """Materialize RECIPE's stages through Dagster; what is current is reused.
 
-    Exit codes: 0 done, 1 a partition failed (the others are committed; run again to go on), 3 a check failed.
+    Exit codes: 0 done, 1 a partition failed (the others are committed; run again to go on), 3 a
+    check failed.
     """
-    from curation_dagster.commands import run as run_  # noqa: PLC0415
+    from curation_dagster.commands import run as run_
 
-    options = run_.Options(first, last, tuple(shards.split(",")) if shards else None, force, plan=not no_plan)
+    options = run_.Options(
+        first, last, tuple(shards.split(",")) if shards else None, force, plan=not no_plan
+    )
     loaded, folder = open_recipe(recipe), home_of(find_recipe(recipe))
     raise SystemExit((run_.dry_run if dry_run else run_.run)(loaded, folder, options))
 
 
 @main.command()
 @click.argument("recipe")
-@click.option("--verify", is_flag=True, help="Read every current file and compare it with its name.")
+@click.option(
+    "--verify", is_flag=True, help="Read every current file and compare it with its name."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(recipe: str, verify: bool, as_json: bool) -> None:
     """Say for every stage of RECIPE how many partitions are current, stale, missing or blocked.
 
     Exit codes: 0, or 1 when --verify finds a damaged file.
     """
-    from curation_dagster.commands import look  # noqa: PLC0415
+    from curation_dagster.commands import look
 
     raise SystemExit(look.status(open_lineage(recipe), verify=verify, as_json=as_json))
 
@@ -165,8 +182,8 @@ def status(recipe: str, verify: bool, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def funnel(recipe: str, as_json: bool) -> None:
     """Print documents, bytes and tokens in and out of every stage of RECIPE, and why documents were rejected."""
-    from curation_dagster.commands import look  # noqa: PLC0415
-    from curation_dagster.funnel import funnel as funnel_  # noqa: PLC0415
+    from curation_dagster.commands import look
+    from curation_dagster.funnel import funnel as funnel_
 
     found = funnel_(open_lineage(recipe))
     if as_json:
@@ -178,11 +195,13 @@ def funnel(recipe: str, as_json: bool) -> None:
 @main.command()
 @click.argument("recipe")
 @click.argument("stage")
-@click.option("--rule", help="Only documents this rule rejected, e.g. gopher_min_words; default: any.")
+@click.option(
+    "--rule", help="Only documents this rule rejected, e.g. gopher_min_words; default: any."
+)
 @click.option("-n", "count", default=3, show_default=True, help="Documents of each kind.")
 def sample(recipe: str, stage: str, rule: str | None, count: int) -> None:
     """Show documents that STAGE of RECIPE rejected, beside some that it kept."""
-    from curation_dagster.commands import look  # noqa: PLC0415
+    from curation_dagster.commands import look
 
     look.sample(open_lineage(recipe), stage, rule, count)
 
@@ -192,7 +211,7 @@ def sample(recipe: str, stage: str, rule: str | None, count: int) -> None:
 @click.argument("stage")
 def ls(recipe: str, stage: str) -> None:
     """List the files of STAGE of RECIPE: partition, state, rows, kept, size, name."""
-    from curation_dagster.commands import look  # noqa: PLC0415
+    from curation_dagster.commands import look
 
     look.ls(open_lineage(recipe), stage)
 
@@ -204,7 +223,7 @@ def ls(recipe: str, stage: str) -> None:
 @click.option("-n", "count", default=10, show_default=True, help="Rows to print.")
 def cat(recipe: str, stage: str, partition: str, count: int) -> None:
     """Print rows of one PARTITION of STAGE as JSON lines."""
-    from curation_dagster.commands import look  # noqa: PLC0415
+    from curation_dagster.commands import look
 
     look.cat(open_lineage(recipe), stage, partition, count)
 
@@ -214,27 +233,40 @@ def cat(recipe: str, stage: str, partition: str, count: int) -> None:
 @click.option("--recipe", default="demo", show_default=True, help="Whose story to tell.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain(doc_id: str, recipe: str, as_json: bool) -> None:
-    """Tell the story of one document: every stage's row for it, from its url to its shard or to the rule that
-    rejected it, with the value and the threshold.
+    """Tell the story of one document, from its url to its shard or to the rule that rejected it.
+
+    Prints every stage's row for it, in order, with the value and the threshold that decided.
 
     Exit codes: 0, or 1 when no planned shard holds such a document.
     """
-    from curation_dagster.commands import explain as explain_  # noqa: PLC0415
+    from curation_dagster.commands import explain as explain_
 
     story = explain_.story(open_lineage(recipe), doc_id)
-    click.echo(json.dumps(story, indent=1, default=str, ensure_ascii=False) if as_json else explain_.tell(story))
+    click.echo(
+        json.dumps(story, indent=1, default=str, ensure_ascii=False)
+        if as_json
+        else explain_.tell(story)
+    )
 
 
 @main.command()
-@click.argument("stage", type=click.Choice(["ingest", "annotate", "clean", "dedup", "score", "decontaminate"]))
-@click.argument("source", metavar="IN", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "stage", type=click.Choice(["ingest", "annotate", "clean", "dedup", "score", "decontaminate"])
+)
+@click.argument(
+    "source", metavar="IN", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
 @click.argument("target", metavar="OUT", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--recipe", help="Take the stage's settings from this recipe; default: the shipped web recipe.")
+@click.option(
+    "--recipe", help="Take the stage's settings from this recipe; default: the shipped web recipe."
+)
 def apply(stage: str, source: Path, target: Path, recipe: str | None) -> None:
-    """Run one STAGE on one file, without Dagster: IN is a WARC for ingest, else Parquet with doc_id (or id) and
-    text; OUT is Parquet with the stage's columns, rejected_by among them.
+    """Run one STAGE on one file, without Dagster.
+
+    IN is a WARC (or JSONL, or Parquet) for ingest, else Parquet with doc_id (or id) and text. OUT is Parquet with
+    the stage's columns, rejected_by among them; annotate and score add signals instead.
     """
-    from curation_dagster.commands import apply as apply_  # noqa: PLC0415
+    from curation_dagster.commands import apply as apply_
 
     loaded = open_recipe(recipe) if recipe else None
     rows = apply_.apply(stage, source, target, loaded)
@@ -244,7 +276,7 @@ def apply(stage: str, source: Path, target: Path, recipe: str | None) -> None:
 @main.command()
 def presets() -> None:
     """List the shipped rule sets with their sources."""
-    from curation_dagster.recipe_file import presets as presets_  # noqa: PLC0415
+    from curation_dagster.recipe_file import presets as presets_
 
     for name, preset in presets_().items():
         judges = ", ".join(step.get("judge") or step["edit"] for step in preset["steps"])
@@ -255,7 +287,7 @@ def presets() -> None:
 @click.option("--port", default=3000, show_default=True, help="Port on 127.0.0.1.")
 def ui(port: int) -> None:
     """Open the Dagster UI on loopback, with the run history, lineage, checks and metadata of every recipe."""
-    from curation_dagster.commands import ui as ui_  # noqa: PLC0415
+    from curation_dagster.commands import ui as ui_
 
     raise SystemExit(ui_.serve(port))
 

@@ -1,7 +1,8 @@
 """The reader of documents: text as it stands after a stage, assembled from the tables that hold its parts.
 
-Text is stored once as extracted (`raw`) and once more only where an edit changed it (`annotated`); spans to cut
-are offsets into that text. Readers get it put together, batch by batch, never a shard at once.
+Text is stored once as extracted (`raw`) and once more only where an edit changed it (`annotated`);
+spans to cut are offsets into that text. Readers get it put together, batch by batch, never a shard
+at once.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ def documents(
 ) -> Iterator[pl.DataFrame]:
     """Yield the documents a stage kept: row, doc_id, the asked columns of `raw`, and `text`.
 
-    `files` holds the tables of one shard: `raw`, `annotated` if edits count, the stage `kept_by`, and those whose
-    cuts apply. One batch a row group of `raw`; batches without a kept document are skipped.
+    `files` holds the tables of one shard: `raw`, `annotated` if edits count, the stage `kept_by`,
+    and those whose cuts apply. One batch a row group of `raw`; batches without a kept document are
+    skipped.
 
     Raises:
         IntegrityError: when two tables disagree about a row's document.
@@ -65,10 +67,15 @@ def without_cuts(docs: pl.DataFrame, spans: Sequence[pl.DataFrame]) -> pl.DataFr
     cuts = pl.concat([s.explode("cuts").drop_nulls("cuts") for s in spans]) if spans else None
     if cuts is None or not cuts.height:
         return docs
-    cuts = docs.with_row_index("position").select("position", "row").join(cuts, on="row").unnest("cuts")
+    cuts = (
+        docs.with_row_index("position")
+        .select("position", "row")
+        .join(cuts, on="row")
+        .unnest("cuts")
+    )
     if not cuts.height:
         return docs
-    from curation_dagster import documents_kernel  # noqa: PLC0415 - loads numba
+    from curation_dagster import documents_kernel
 
     data, offsets, owner = words.buffers(docs["text"])
     columns = [cuts[c].to_numpy().astype(np.int64) for c in ("position", "start", "end")]

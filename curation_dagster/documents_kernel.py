@@ -1,7 +1,6 @@
 """The compiled loop that removes byte spans from texts. Import it where it is used: it loads numba."""
 # The arguments of compiled functions are arrays whose types numba infers.
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
-# ruff: noqa: ANN001, ANN201
 
 import numpy as np
 from numba import njit

@@ -1,8 +1,8 @@
 """A function mapped over partitions: processes on this machine, one failure costing one partition.
 
-Workers are spawned (never forked) and share the cores: each gets its part of the Polars threads. This module
-imports nothing that starts threads, so that a worker can set its limits first. Results come in the order of the
-jobs, whatever the order they finished in.
+Workers are spawned (never forked) and share the cores: each gets its part of the Polars threads.
+This module imports nothing that starts threads, so that a worker can set its limits first. Results
+come in the order of the jobs, whatever the order they finished in.
 """
 
 from __future__ import annotations
@@ -49,12 +49,18 @@ def cores() -> int:
 
 
 def run_all(
-    function: Callable[[J], T], jobs: Sequence[J], keys: Sequence[str], *, workers: int = 0, label: str = ""
+    function: Callable[[J], T],
+    jobs: Sequence[J],
+    keys: Sequence[str],
+    *,
+    workers: int = 0,
+    label: str = "",
 ) -> list[Outcome[T]]:
     """Call `function` on every job, on `workers` processes (0: one a core); never raises for a job.
 
-    A worker that dies (killed, out of memory) takes down the pool, not the run: what had not finished is run again,
-    one job at a time, so that the job that kills its worker is the one that fails.
+    A worker that dies (killed, out of memory) takes down the pool, not the run: what had not
+    finished is run again, one job at a time, so that the job that kills its worker is the one that
+    fails.
     """
     if not jobs:
         return []
@@ -82,7 +88,9 @@ def run_all(
     return [done[i] for i in range(len(jobs))]
 
 
-def _inline(function: Callable[[J], T], jobs: Sequence[J], keys: Sequence[str], label: str) -> list[Outcome[T]]:
+def _inline(
+    function: Callable[[J], T], jobs: Sequence[J], keys: Sequence[str], label: str
+) -> list[Outcome[T]]:
     outcomes: list[Outcome[T]] = []
     _tell(label, 0, len(jobs))
     for job, key in zip(jobs, keys, strict=True):
@@ -134,4 +142,3 @@ def _limit_threads(threads: int) -> None:
 def _tell(label: str, done: int, total: int) -> None:
     if watch := observer.get():
         watch(label, done, total)
-

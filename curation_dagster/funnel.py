@@ -1,11 +1,13 @@
 """What came into every stage, what stayed, and why the rest did not: read from footers, no text.
 
-In each stage rows in = kept + rejected, and what one stage keeps the next receives. Tokens are counted in
-`scored`; before it they are estimated from bytes by the ratio measured there, and marked so.
+In each stage rows in = kept + rejected, and what one stage keeps the next receives. Tokens are
+counted in `scored`; before it they are estimated from bytes by the ratio measured there, and marked
+so.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from curation_dagster.errors import IntegrityError
@@ -26,7 +28,7 @@ def funnel(lineage: Lineage) -> dict[str, Any]:
     """
     stages = [_stage(lineage, name) for name in FUNNEL_STAGES]
     _estimate_tokens(stages)
-    for before, after in zip(stages, stages[1:], strict=False):
+    for before, after in pairwise(stages):
         complete = not before["partitions_missing"] and not after["partitions_missing"]
         if complete and before["kept"] != after["rows_in"]:
             msg = (

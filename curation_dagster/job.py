@@ -1,7 +1,8 @@
 """One partition's work: fetch the parents, run the stage's function, check the law, publish, give a receipt.
 
-A stage's function gets local verified files and a writer, and knows nothing of stores or names. What it writes
-is tallied as it goes: rows, kept, rejected by rule, bytes, tokens. The tally goes into the footer; seconds do not.
+A stage's function gets local verified files and a writer, and knows nothing of stores or names.
+What it writes is tallied as it goes: rows, kept, rejected by rule, bytes, tokens. The tally goes
+into the footer; seconds do not.
 """
 
 from __future__ import annotations
@@ -16,13 +17,19 @@ from curation_dagster.errors import IntegrityError, StorageError
 from curation_dagster.recipe_file import short_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
+
+    import polars as pl
 
     from curation_dagster.lineage import Lineage
     from curation_dagster.plan import Shard
     from curation_dagster.recipe import Recipe
+    from curation_dagster.schema import Columns
     from curation_dagster.store import Ref, Store
+
+
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -145,7 +152,11 @@ def run(job: Job, work: Callable[[Job, Files], dict[str, Any]]) -> Receipt:
 
 
 def write_table(
-    job: Job, files: Files, columns: Any, frames: Any, **more: Any  # noqa: ANN401 - schema, iterable, plain values
+    job: Job,
+    files: Files,
+    columns: Columns,
+    frames: Iterable[pl.DataFrame],
+    **more: object,
 ) -> dict[str, Any]:
     """Write frames as the job's table, tallied; refuse a table that lost or gained documents.
 
@@ -179,6 +190,8 @@ def _blocked(lineage: Lineage, stage: str, partition: str) -> str:
         keys = [partition] if parent in spec.same else lineage.partitions(parent)
         missing = [k for k in keys if lineage.current(parent, k) is None]
         if missing:
-            shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
-            return f"{stage}/{partition}: {parent} is not current for {shown}; run from {parent} first"
+            shown = ", ".join(missing[:_SHOWN]) + " …" * (len(missing) > _SHOWN)
+            return (
+                f"{stage}/{partition}: {parent} is not current for {shown}; run from {parent} first"
+            )
     return f"{stage}/{partition}: no such partition; `curate plan` lists the shards"

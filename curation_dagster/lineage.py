@@ -1,8 +1,9 @@
 """What every stage is made from, and so which file is current: the table of stages and the digest INPUT.
 
-INPUT covers a stage's code version, the parts of the recipe it reads, the bytes of the files those name, the
-versions of the libraries whose output it stores, and its parents' OUTPUTs. A stage that reads a slice of an
-unpartitioned parent hashes that slice. Nothing here computes a stage; it says what would be computed and why.
+INPUT covers a stage's code version, the parts of the recipe it reads, the bytes of the files those
+name, the versions of the libraries whose output it stores, and its parents' OUTPUTs. A stage that
+reads a slice of an unpartitioned parent hashes that slice. Nothing here computes a stage; it says
+what would be computed and why.
 """
 
 from __future__ import annotations
@@ -59,7 +60,13 @@ STAGES = (
     Stage("mixture", "1", "none", whole=("scored", "scanned")),
     Stage("mixed", "1", "shard", same=("scored",), slice=("mixture",), follows="scored"),
     Stage("decontaminated", "1", "shard", same=("mixed", "scanned"), follows="mixed"),
-    Stage("exported", "1", "output", whole=(*_TEXT, "scored", "mixed", "decontaminated"), one=("mixture",)),
+    Stage(
+        "exported",
+        "1",
+        "output",
+        whole=(*_TEXT, "scored", "mixed", "decontaminated"),
+        one=("mixture",),
+    ),
     Stage("release", "1", "none", whole=("exported",), suffix="json"),
 )
 BY_NAME = {stage.name: stage for stage in STAGES}
@@ -70,7 +77,7 @@ def stages(recipe: Recipe) -> tuple[Stage, ...]:
     return tuple(s for s in STAGES if s.name != "classifier" or recipe.score.classifier)
 
 
-def sections(recipe: Recipe, stage: str, partition: str) -> dict[str, Any]:  # noqa: PLR0911 - one case a stage
+def sections(recipe: Recipe, stage: str, partition: str) -> dict[str, Any]:  # noqa: C901, PLR0911, PLR0912 - one case a stage
     """Return the parts of the recipe that a partition of a stage reads, as plain values."""
     dedup, score, clean_of = recipe.dedup, recipe.score, recipe.decontaminate
     shape = {"ngram_terms", "bands", "rows", "threshold", "permutations", "seed", "quality_key"}
@@ -78,7 +85,10 @@ def sections(recipe: Recipe, stage: str, partition: str) -> dict[str, Any]:  # n
     match stage:
         case "raw":
             source = recipe.source(partition.rsplit("-", 1)[0])
-            return {"source": content(source) | {"shard_bytes": None}, "ingest": content(recipe.ingest)}
+            return {
+                "source": content(source) | {"shard_bytes": None},
+                "ingest": content(recipe.ingest),
+            }
         case "annotated":
             return {"steps": [_measured(step) for step in recipe.steps]}
         case "cleaned":
@@ -207,7 +217,9 @@ class Lineage:
             return "new"
         before: dict[str, Any] = self.footer(files[-1]).get("made_from", {})
         changed = sorted(k for k in made_from if made_from[k] != before.get(k))
-        return "changed: " + ", ".join(_name_change(k, before.get(k), made_from[k]) for k in changed)
+        return "changed: " + ", ".join(
+            _name_change(k, before.get(k), made_from[k]) for k in changed
+        )
 
     def footer(self, ref: Ref) -> dict[str, Any]:
         """Read a partition's summary and what it was made from."""
@@ -240,7 +252,9 @@ class Lineage:
                 made_from[f"parent {parent}"] = slices.get(key, "none")
             else:
                 outputs = [[r.partition, r.output] for r in refs]
-                made_from[f"parent {parent}"] = outputs if len(outputs) <= 1 else short_hash(outputs)
+                made_from[f"parent {parent}"] = (
+                    outputs if len(outputs) <= 1 else short_hash(outputs)
+                )
         return made_from
 
 

@@ -1,9 +1,9 @@
 """Which input files make which shard: small JSON files under `ROOT/plan/SOURCE/`, written once, never changed.
 
-Planning lists a source, groups the files no shard has yet into shards of about `shard_bytes`, and creates one
-file a shard, only if it is absent; the loser of a race plans again. Every plan is a *generation*: shards are
-ordered by generation, source and number, which is the order duplicates are decided in. A source belongs to
-the root: a recipe that names it differently is refused.
+Planning lists a source, groups the files no shard has yet into shards of about `shard_bytes`, and
+creates one file a shard, only if it is absent; the loser of a race plans again. Every plan is a
+*generation*: shards are ordered by generation, source and number, which is the order duplicates are
+decided in. A source belongs to the root: a recipe that names it differently is refused.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ def plan(recipe: Recipe, store: Store) -> list[Shard]:
     """Plan the input files that no shard has yet; return the new shards.
 
     Raises:
-        RecipeError: when a source matches no file, or the root knows the source by another definition.
-        IntegrityError: when a planned file changed or is gone.
+        RecipeError: when a source matches no file, or the root knows the source by another
+            definition. IntegrityError: when a planned file changed or is gone.
     """
     generation = 1 + max((s.generation for s in shards(recipe, store)), default=-1)
     return [new for source in recipe.sources for new in _plan_source(source, store, generation)]
@@ -104,7 +104,8 @@ def list_inputs(source: Source, endpoint_url: str | None) -> list[tuple[str, str
         entries |= {protocol + name: entry for name, entry in files.items()}
     base = _common_folder(source.paths)
     return [
-        (url.removeprefix(base).lstrip("/"), url, int(e["size"]), e) for url, e in sorted(entries.items())
+        (url.removeprefix(base).lstrip("/"), url, int(e["size"]), e)
+        for url, e in sorted(entries.items())
     ]
 
 
@@ -157,7 +158,9 @@ def _define(source: Source, store: Store) -> None:
         raise RecipeError(msg)
 
 
-def _refuse_changed(source: Source, listed: list[tuple[str, str, int, Any]], taken: dict[str, Input]) -> None:
+def _refuse_changed(
+    source: Source, listed: list[tuple[str, str, int, Any]], taken: dict[str, Input]
+) -> None:
     for path, url, size, _ in listed:
         if path in taken and taken[path].bytes != size:
             msg = (
@@ -176,7 +179,9 @@ def _planned(store: Store, source: str) -> list[Shard]:
 def _read_shard(store: Store, name: str) -> Shard:
     """Read one shard's file; it never changes, so it is read once a process."""
     raw = json.loads(store.read(name))
-    return Shard(raw["source"], raw["number"], raw["generation"], tuple(Input(**i) for i in raw["inputs"]))
+    return Shard(
+        raw["source"], raw["number"], raw["generation"], tuple(Input(**i) for i in raw["inputs"])
+    )
 
 
 def _grouped(
@@ -213,7 +218,9 @@ def _common_folder(patterns: tuple[str, ...]) -> str:
     """Return the longest folder above every pattern's first wildcard."""
     folders = []
     for pattern in patterns:
-        stem = pattern[: min((pattern.find(c) for c in _MAGIC if c in pattern), default=len(pattern))]
+        stem = pattern[
+            : min((pattern.find(c) for c in _MAGIC if c in pattern), default=len(pattern))
+        ]
         folders.append(stem.rsplit("/", 1)[0].split("/"))
     common = []
     for parts in zip(*folders, strict=False):
@@ -224,10 +231,14 @@ def _common_folder(patterns: tuple[str, ...]) -> str:
 
 
 def _one(fs: Any, path: str) -> dict[str, Any]:  # noqa: ANN401 - fsspec has no types
-    return {str(PurePosixPath(path)) if "://" not in path else path.split("://", 1)[1]: fs.info(path)} if fs.exists(path) else {}
+    return (
+        {str(PurePosixPath(path)) if "://" not in path else path.split("://", 1)[1]: fs.info(path)}
+        if fs.exists(path)
+        else {}
+    )
 
 
 def _filesystem(url: str, endpoint_url: str | None) -> Any:  # noqa: ANN401 - fsspec has no types
-    protocol = url.split("://")[0] if "://" in url else "file"
+    protocol = url.split("://", maxsplit=1)[0] if "://" in url else "file"
     options = {"endpoint_url": endpoint_url} if protocol == "s3" and endpoint_url else {}
     return fsspec.filesystem(protocol, **options)

@@ -1,13 +1,13 @@
 """One TOML file is one complete run: the frozen models a recipe is read into.
 
-Every field carries its unit, its default and where that comes from. Unknown keys, bad values and missing files
-are refused here, before any work. Reading a file from disk is `recipe_file`; what each stage makes of its section
-is the stage's business.
+Every field carries its unit, its default and where that comes from. Unknown keys, bad values and
+missing files are refused here, before any work. Reading a file from disk is `recipe_file`; what
+each stage makes of its section is the stage's business.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - pydantic reads it at run time
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -27,7 +27,9 @@ class File(Section):
 
     path: Path = Field(description="Path, relative to the recipe's own folder.")
     sha256: str | None = Field(
-        default=None, pattern="^[0-9a-f]{64}$", description="Refuse the file if it holds other bytes."
+        default=None,
+        pattern="^[0-9a-f]{64}$",
+        description="Refuse the file if it holds other bytes.",
     )
 
 
@@ -40,7 +42,9 @@ class Source(Section):
         default="auto", description="auto decides by the file name."
     )
     text_field: str = Field(default="text", description="Text column of JSONL and Parquet.")
-    url_field: str = Field(default="url", description="URL column of JSONL and Parquet; may be absent.")
+    url_field: str = Field(
+        default="url", description="URL column of JSONL and Parquet; may be absent."
+    )
     date_field: str = Field(default="crawled_at", description="Date column; may be absent.")
     license: str | None = Field(default=None, description="Licence of documents that declare none.")
     shard_bytes: int = Field(
@@ -58,7 +62,9 @@ class Ingest(Section):
         default=64 << 20, ge=1, description="Larger decoded bodies are rejected, not read."
     )
     batch_text_bytes: int = Field(
-        default=64 << 20, ge=1 << 16, description="Text per row group: the unit of memory everywhere."
+        default=64 << 20,
+        ge=1 << 16,
+        description="Text per row group: the unit of memory everywhere.",
     )
 
 
@@ -133,7 +139,9 @@ class Dedup(Section):
     exact: bool = Field(default=True, description="128-bit hash of the text's terms.")
     near: bool = Field(default=True, description="MinHash-LSH (Broder, 1997).")
     ngram_terms: int = Field(default=5, ge=1, description="Terms per shingle; FineWeb uses 5.")
-    bands: int = Field(default=14, ge=1, description="FineWeb: 14 bands of 8 rows, 112 permutations.")
+    bands: int = Field(
+        default=14, ge=1, description="FineWeb: 14 bands of 8 rows, 112 permutations."
+    )
     rows: int = Field(default=8, ge=1)
     threshold: Share | None = Field(
         default=None,
@@ -179,10 +187,12 @@ class Classifier(Section):
     dim: int = Field(default=32, ge=1)
     epochs: int = Field(default=5, ge=1)
     lr: float = Field(default=0.1, gt=0, description="fastText's default; DCLM's too.")
-    ngram_words: int = Field(default=2, ge=1, description="DCLM's released model is a bigram model.")
+    ngram_words: int = Field(
+        default=2, ge=1, description="DCLM's released model is a bigram model."
+    )
     buckets: int = Field(default=200_000, ge=1)
     held_out_share: Share = Field(default=0.2, description="Documents kept for the metrics.")
-    max_doc_bytes: int = Field(default=4_000, ge=100, description="Only the beginning is read.")
+    max_doc_chars: int = Field(default=4_000, ge=100, description="Only the beginning is read.")
     seed: int = Field(default=0, ge=0)
 
 
@@ -209,7 +219,9 @@ class Decontaminate(Section):
     """Benchmark items found by word n-grams (Brown et al., 2020, appendix C)."""
 
     ngram_terms: int = Field(default=13, ge=2)
-    min_ngrams: int = Field(default=1, ge=1, description="Distinct n-grams of one item that make a hit.")
+    min_ngrams: int = Field(
+        default=1, ge=1, description="Distinct n-grams of one item that make a hit."
+    )
     benchmarks: tuple[Benchmark, ...] = ()
 
 
@@ -241,7 +253,9 @@ class Mix(Section):
 class Export(Section):
     """The shape of the training shards."""
 
-    shard_tokens: int = Field(default=500_000_000, ge=1, description="Tokens per output shard, about.")
+    shard_tokens: int = Field(
+        default=500_000_000, ge=1, description="Tokens per output shard, about."
+    )
     jsonl: bool = Field(default=False, description="Also render the release as JSONL.zst.")
     seed: int = Field(default=0, ge=0, description="Keys the global shuffle.")
 
@@ -259,7 +273,9 @@ class Recipe(Section):
     name: str = Field(pattern=NAME, description="Names the graph; the file's own name.")
     description: str = ""
     owners: tuple[str, ...] = Field(default=(), description="E-mail addresses or team:name.")
-    root: str = Field(description="Where partitions go: a folder or an fsspec url such as s3://b/p.")
+    root: str = Field(
+        description="Where partitions go: a folder or an fsspec url such as s3://b/p."
+    )
     endpoint_url: str | None = Field(default=None, description="S3 endpoint that is not Amazon's.")
     workers: int = Field(default=0, ge=0, description="Processes; 0 is one a core.")
     sources: tuple[Source, ...] = Field(min_length=1)
@@ -298,7 +314,9 @@ class Recipe(Section):
         if unknown:
             msg = f"no such source: {sorted(unknown)}; sources are {list(self.source_names)}"
             raise ValueError(msg)
-        if self.score.classifier is None and any(p.min_quality is not None for p in self.mix.phases):
+        if self.score.classifier is None and any(
+            p.min_quality is not None for p in self.mix.phases
+        ):
             msg = "mix.phases.min_quality needs [score.classifier]: without one, quality is null"
             raise ValueError(msg)
         return self

@@ -1,8 +1,8 @@
 """Read a recipe from disk: TOML, presets, paths, and errors that name file, line and key.
 
-Relative paths are resolved against the recipe's own folder, so that a recipe means the same from anywhere.
-A step `preset = "NAME"` is replaced by the steps of `presets/NAME.toml`; tables inside it, named after a judge,
-override single fields.
+Relative paths are resolved against the recipe's own folder, so that a recipe means the same from
+anywhere. A step `preset = "NAME"` is replaced by the steps of `presets/NAME.toml`; tables inside
+it, named after a judge, override single fields.
 """
 
 from __future__ import annotations
@@ -66,7 +66,11 @@ def recipe_folder() -> Path:
 
 def digest(recipe: Recipe) -> str:
     """Return 12 hex digits of what the recipe says: files by their bytes, no machine's paths."""
-    said = {k: content(v) for k, v in dict(recipe).items() if k not in {"root", "endpoint_url", "workers"}}
+    said = {
+        k: content(v)
+        for k, v in dict(recipe).items()
+        if k not in {"root", "endpoint_url", "workers"}
+    }
     return short_hash(said)
 
 
@@ -171,7 +175,10 @@ def _resolve(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
             return [walk(item) for item in node]
         if not isinstance(node, dict):
             return node
-        return {k: absolute(v) if k == "path" and isinstance(v, str) else walk(v) for k, v in node.items()}
+        return {
+            k: absolute(v) if k == "path" and isinstance(v, str) else walk(v)
+            for k, v in node.items()
+        }
 
     raw = walk(raw)
     if isinstance(raw.get("root"), str):
@@ -186,17 +193,26 @@ def _explain(detail: ErrorDetails, text: str) -> str:
     keys = [k for k in detail["loc"] if not isinstance(k, str) or not re.search(r"[A-Z\[]", k)]
     where = ".".join(str(k) for k in keys) or "recipe"
     line = _line_of(keys, text)
-    found = "" if detail["type"] in {"missing", "value_error"} else f", found {detail['input']!r}"[:120]
-    return f"line {line}: {where}: {detail['msg']}{found}" if line else f"{where}: {detail['msg']}{found}"
+    found = (
+        "" if detail["type"] in {"missing", "value_error"} else f", found {detail['input']!r}"[:120]
+    )
+    return (
+        f"line {line}: {where}: {detail['msg']}{found}"
+        if line
+        else f"{where}: {detail['msg']}{found}"
+    )
 
 
 def _line_of(keys: list[Any], text: str) -> int | None:
     """Find the line that sets the key at this path; the line of its table where the key is absent."""
     names = [k for k in keys if isinstance(k, str)]
-    indices = {name: keys[i + 1] for i, name in enumerate(keys[:-1]) if isinstance(keys[i + 1], int)}
+    indices = {
+        name: keys[i + 1] for i, name in enumerate(keys[:-1]) if isinstance(keys[i + 1], int)
+    }
     if not names:
         return None
-    table, seen, best = "", {}, None
+    table, best = "", None
+    seen: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line):
             table = header[1]

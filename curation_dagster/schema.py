@@ -1,10 +1,13 @@
 """The tables: their columns and types, stated once. A partition whose columns differ is not published.
 
-`row` is the position in `raw` and the key every per-shard table is sorted and joined by; `doc_id` says where
-a document came from. `rejected_by` is null for a kept document. `text_bytes` is the length of its text at that stage.
+`row` is the position in `raw` and the key every per-shard table is sorted and joined by; `doc_id`
+says where a document came from. `rejected_by` is null for a kept document. `text_bytes` is the
+length of its text at that stage.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import polars as pl
 
@@ -22,9 +25,9 @@ HITS = pl.List(
         }
     )
 )
-KEY = {"row": pl.UInt32, "doc_id": pl.String}
-VERDICT = KEY | {"rejected_by": pl.String, "text_bytes": pl.UInt32}
-Columns = dict[str, "pl.DataType | type[pl.DataType]"]
+Columns = dict[str, Any]  # name -> Polars data type
+KEY: Columns = {"row": pl.UInt32, "doc_id": pl.String}
+VERDICT: Columns = KEY | {"rejected_by": pl.String, "text_bytes": pl.UInt32}
 
 RAW: Columns = VERDICT | {
     "url": pl.String,

@@ -1,9 +1,9 @@
 """Immutable files addressed by what they were made from and what they hold, on disk or any fsspec URL.
 
-`ROOT/STAGE/PARTITION.INPUT.OUTPUT.SUFFIX`: INPUT is the digest of what went in (`lineage`), OUTPUT the first 12
-hex of the file's own sha256. A file is written to scratch and then renamed, or uploaded by one call that aborts
-on error, so a partition is whole or absent. Nothing is ever overwritten. What is inside the files is `table`'s
-business.
+`ROOT/STAGE/PARTITION.INPUT.OUTPUT.SUFFIX`: INPUT is the digest of what went in (`lineage`), OUTPUT
+the first 12 hex of the file's own sha256. A file is written to scratch and then renamed, or
+uploaded by one call that aborts on error, so a partition is whole or absent. Nothing is ever
+overwritten. What is inside the files is `table`'s business.
 """
 
 from __future__ import annotations
@@ -90,14 +90,22 @@ class Store:
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
         """Give a local folder to write in, removed afterwards; on the root's own disk if that is local."""
-        base = Path(self.path(SCRATCH)) if self.is_local else Path(tempfile.gettempdir()) / "curation-scratch"
+        base = (
+            Path(self.path(SCRATCH))
+            if self.is_local
+            else Path(tempfile.gettempdir()) / "curation-scratch"
+        )
         base.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=base, prefix=_owner()) as folder:
             yield Path(folder)
 
     def sweep(self) -> int:
         """Remove scratch folders of processes of this host that no longer live; return how many."""
-        base = Path(self.path(SCRATCH)) if self.is_local else Path(tempfile.gettempdir()) / "curation-scratch"
+        base = (
+            Path(self.path(SCRATCH))
+            if self.is_local
+            else Path(tempfile.gettempdir()) / "curation-scratch"
+        )
         removed = 0
         for folder in base.glob(f"{socket.gethostname()}-*"):
             pid = folder.name.removeprefix(f"{socket.gethostname()}-").split("-")[0]
@@ -254,7 +262,7 @@ def _sync(path: Path) -> None:
 
 @functools.lru_cache(maxsize=16)
 def _filesystem(root: str, endpoint_url: str | None) -> Any:  # noqa: ANN401 - fsspec has no types
-    protocol = root.split("://")[0] if "://" in root else "file"
+    protocol = root.split("://", maxsplit=1)[0] if "://" in root else "file"
     options = {"endpoint_url": endpoint_url} if endpoint_url and protocol == "s3" else {}
     return fsspec.filesystem(protocol, **options)
 

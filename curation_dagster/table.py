@@ -1,7 +1,8 @@
 """Parquet tables, streamed: written row group by row group with a summary in the footer, read the same way.
 
-The footer carries the partition's summary and what it was made from, both free of anything volatile, so that
-`status`, `funnel` and `explain` read footers and no text. Bytes are identical for identical content.
+The footer carries the partition's summary and what it was made from, both free of anything
+volatile, so that `status`, `funnel` and `explain` read footers and no text. Bytes are identical for
+identical content.
 """
 
 from __future__ import annotations
@@ -37,7 +38,11 @@ class TableWriter:
         arrow = pl.DataFrame(schema=self._schema).to_arrow().schema
         self._arrow = pa.schema([_plain(f) for f in arrow])
         self._writer = pq.ParquetWriter(
-            path, self._arrow, compression="zstd", compression_level=_ZSTD_LEVEL, write_statistics=True
+            path,
+            self._arrow,
+            compression="zstd",
+            compression_level=_ZSTD_LEVEL,
+            write_statistics=True,
         )
         self.rows = 0
 
@@ -46,7 +51,10 @@ class TableWriter:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Close the file; the draft of a failed write stays in scratch, which is removed."""
         self._writer.close()

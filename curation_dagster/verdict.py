@@ -1,7 +1,8 @@
 """Rules become one verdict: the first rule a document fails, or null if it is kept.
 
-A rule is a Polars expression that is true for documents to keep. Null, which is what a signal is when it could
-not be measured, passes no rule. A rule over a missing column is an error, never a no-op.
+A rule is a Polars expression that is true for documents to keep. Null, which is what a signal is
+when it could not be measured, passes no rule. A rule over a missing column is an error, never a
+no-op.
 """
 
 from __future__ import annotations
@@ -37,14 +38,11 @@ def verdict(verb: str, rules: Mapping[str, pl.Expr]) -> pl.Expr:
 
 def deciding_value(rules: Mapping[str, pl.Expr]) -> pl.Expr:
     """Give the value of the signal that decided a rejection, as Float64; null where kept or not a number."""
-    if not rules:
-        return pl.lit(None, dtype=pl.Float64)
-    branches = pl.when(pl.lit(value=False)).then(pl.lit(None, dtype=pl.Float64))
-    for keep in rules.values():
-        branches = branches.when(~keep.fill_null(value=False)).then(
-            pl.col(signal_of(keep)).cast(pl.Float64, strict=False)
-        )
-    return branches.otherwise(None)
+    value = pl.lit(None, dtype=pl.Float64)
+    for keep in reversed(rules.values()):
+        signal = pl.col(signal_of(keep)).cast(pl.Float64, strict=False)
+        value = pl.when(~keep.fill_null(value=False)).then(signal).otherwise(value)
+    return value
 
 
 def signal_of(keep: pl.Expr) -> str:
@@ -64,7 +62,11 @@ def check_columns(verb: str, rules: Mapping[str, pl.Expr], columns: set[str]) ->
         if not set(keep.meta.root_names()) <= columns
     }
     if missing:
-        raise SchemaError.missing(f"{verb}, rules {sorted(missing)}", sum(missing.values(), []), columns)
+        raise SchemaError.missing(
+            f"{verb}, rules {sorted(missing)}",
+            {c for names in missing.values() for c in names},
+            columns,
+        )
 
 
 def describe(keep: pl.Expr) -> str:

@@ -1,10 +1,11 @@
 """How text becomes terms: the one tokenization that dedup and decontamination share.
 
-A *term* is a maximal run of letters, marks and digits, lower-cased; a letter of a script written without
-spaces (Han, kana, Thai, Lao, Khmer, Burmese) is a term of its own. A *word* is a maximal run of characters that are
-not white space, which is what the Gopher rules count. Both are hashed to 64 bits over code points, so a
-value never depends on the batch. The compiled loops are in `words_kernel`; this module has the tables they
-read and the oracle that says what they must return. Not here: what is measured over the words.
+A *term* is a maximal run of letters, marks and digits, lower-cased; a letter of a script written
+without spaces (Han, kana, Thai, Lao, Khmer, Burmese) is a term of its own. A *word* is a maximal
+run of characters that are not white space, which is what the Gopher rules count. Both are hashed to
+64 bits over code points, so a value never depends on the batch. The compiled loops are in
+`words_kernel`; this module has the tables they read and the oracle that says what they must return.
+Not here: what is measured over the words.
 """
 
 from __future__ import annotations

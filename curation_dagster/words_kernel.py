@@ -1,11 +1,11 @@
 """The compiled loops over text that every kernel builds on: hashing, sets, code points, terms.
 
-Import this module inside the function that needs it: it loads numba. All loops release the GIL. Constants are
-wrapped in `np.uint64`, because numba turns a mix of uint64 and Python int into float64.
+Import this module inside the function that needs it: it loads numba. All loops release the GIL.
+Constants are wrapped in `np.uint64`, because numba turns a mix of uint64 and Python int into
+float64.
 """
 # The arguments of compiled functions are arrays and scalars whose types numba infers.
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
-# ruff: noqa: ANN001, ANN201, D103, PLR0913, PLR0917
 
 import numpy as np
 from numba import njit

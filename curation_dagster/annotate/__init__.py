@@ -1,0 +1,1 @@
+"""Edits, and the signals the rules decide on."""

@@ -5,7 +5,6 @@ purpose: all it counts shares the decoded code point and its class.
 """
 # The arguments of compiled functions are arrays and scalars whose types numba infers.
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
-# ruff: noqa: ANN001, ANN201, ANN202, C901, PLR0912, PLR0913, PLR0915, PLR0917, PLR2004
 
 import numpy as np
 from numba import njit

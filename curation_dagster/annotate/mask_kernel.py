@@ -6,7 +6,6 @@ it: it loads numba.
 """
 # The arguments of compiled functions are arrays and scalars whose types numba infers.
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
-# ruff: noqa: ANN001, ANN201, ANN202, PLR0913, PLR0917, PLR2004
 
 from ipaddress import IPv4Network
 

@@ -40,7 +40,12 @@ def clean_shard(job: Job, files: Files) -> dict[str, Any]:
     nulls: dict[str, int] = {}
 
     def frames() -> Iterator[pl.DataFrame]:
-        columns = ["row", "doc_id", "text_bytes", *{c for k in rules.values() for c in k.meta.root_names()}]
+        columns = [
+            "row",
+            "doc_id",
+            "text_bytes",
+            *{c for k in rules.values() for c in k.meta.root_names()},
+        ]
         for signals in table.batches(files.one("annotated"), columns):
             for name, count in signals.null_count().row(0, named=True).items():
                 nulls[name] = nulls.get(name, 0) + count

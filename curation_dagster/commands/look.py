@@ -30,12 +30,16 @@ def status(lineage: Lineage, *, verify: bool, as_json: bool) -> int:
     damaged: list[str] = []
     for stage in stages(lineage.recipe):
         keys = lineage.partitions(stage.name)
-        states = [lineage.state(stage.name, key) for key in keys]
+        states: list[str] = [lineage.state(stage.name, key) for key in keys]
         found.append({"stage": stage.name, **{s: states.count(s) for s in STATES}})
         if verify:
             damaged += _damaged(lineage, [r for k in keys if (r := lineage.current(stage.name, k))])
     if as_json:
-        click.echo(json.dumps({"recipe": lineage.recipe.name, "stages": found, "damaged": damaged}, indent=1))
+        click.echo(
+            json.dumps(
+                {"recipe": lineage.recipe.name, "stages": found, "damaged": damaged}, indent=1
+            )
+        )
     else:
         shown = Table("stage", *STATES)
         for row in found:
@@ -114,10 +118,14 @@ def sample(lineage: Lineage, stage: str, rule: str | None, count: int) -> None:
         if ref is None:
             continue
         with lineage.store.open(ref) as stream:
-            rows = table.read(stream, ["row", "doc_id", "rejected_by", "signal", "value", "duplicate_of"])
+            rows = table.read(
+                stream, ["row", "doc_id", "rejected_by", "signal", "value", "duplicate_of"]
+            )
         rejected = rows.filter(pl.col("rejected_by").is_not_null())
         if rule:
-            rejected = rejected.filter(pl.col("rejected_by").str.split(".").list.last() == rule.split(".")[-1])
+            rejected = rejected.filter(
+                pl.col("rejected_by").str.split(".").list.last() == rule.split(".")[-1]
+            )
         kept = rows.filter(pl.col("rejected_by").is_null())
         for kind, group in (("rejected", rejected), ("kept", kept)):
             picked = group.head(count - shown[kind])
@@ -156,7 +164,12 @@ def _show(lineage: Lineage, shard: str, kind: str, rows: pl.DataFrame) -> None:
         twin = f" (duplicate of {row['duplicate_of']})" if row.get("duplicate_of") else ""
         click.secho(f"{row['doc_id']}  {why}{value}{twin}", fg=colour)
         text = texts.get(row["row"], "")
-        click.echo("    " + text[:_SNIPPET].replace("\n", "\n    ") + ("…" if len(text) > _SNIPPET else "") + "\n")
+        click.echo(
+            "    "
+            + text[:_SNIPPET].replace("\n", "\n    ")
+            + ("…" if len(text) > _SNIPPET else "")
+            + "\n"
+        )
 
 
 def text_of(lineage: Lineage, shard: str, rows: list[int]) -> dict[int, str]:
@@ -192,6 +205,6 @@ def _damaged(lineage: Lineage, refs: list[Ref]) -> list[str]:
 
 
 def _plain(frame: pl.DataFrame) -> pl.DataFrame:
-    import polars.selectors as cs  # noqa: PLC0415
+    import polars.selectors as cs
 
     return frame.with_columns(cs.binary().bin.encode("hex"))

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from curation_dagster import engine, plan
@@ -24,8 +32,8 @@ if TYPE_CHECKING:
 
     import dagster as dg
 
-    from curation_dagster.orchestration.launch import Done
     from curation_dagster.lineage import Stage
+    from curation_dagster.orchestration.launch import Done
     from curation_dagster.recipe import Recipe
 
 FAILED, CHECK_FAILED = 1, 3
@@ -49,7 +57,7 @@ def run(recipe: Recipe, folder: Path, options: Options) -> int:
     lineage.store.sweep()
     instance_.quiet()
     with instance_.instance(folder) as instance, _progress(console) as progress:
-        tasks: dict[str, int] = {}
+        tasks: dict[str, TaskID] = {}
 
         def watch(label: str, done: int, total: int) -> None:
             if label not in tasks:
@@ -73,17 +81,31 @@ def dry_run(recipe: Recipe, folder: Path, options: Options) -> int:
     upstream: set[str] = set()
     with instance_.instance(folder) as instance:
         for stage in wanted:
-            keys = [k for k in lineage.partitions(stage.name) if not shards or stage.partitions != "shard" or k in shards]
+            keys = [
+                k
+                for k in lineage.partitions(stage.name)
+                if not shards or stage.partitions != "shard" or k in shards
+            ]
             todo = [k for k in keys if options.force or lineage.state(stage.name, k) != "current"]
             if not todo and keys:
                 table.add_row(stage.name, "0", str(len(keys)), "current", "")
                 continue
             why = "forced" if options.force else _why(lineage, stage.name, todo)
             follows = sorted(upstream & set(stage.parents))
-            why = f"follows {', '.join(follows)}, reused where their answers stay the same" if follows and why.startswith("follows") else why
+            why = (
+                f"follows {', '.join(follows)}, reused where their answers stay the same"
+                if follows and why.startswith("follows")
+                else why
+            )
             upstream.add(stage.name)
             count = f"{len(todo)}" if keys else "?"
-            table.add_row(stage.name, count, str(len(keys) - len(todo)), why, _estimate(instance, recipe, stage, len(todo)))
+            table.add_row(
+                stage.name,
+                count,
+                str(len(keys) - len(todo)),
+                why,
+                _estimate(instance, recipe, stage, len(todo)),
+            )
     console.print(table)
     return 0
 
@@ -99,7 +121,7 @@ def _prepare(
     if options.plan and not dry:
         new = plan.plan(recipe, store)
         if new:
-            console.print(f"planned {len(new)} new shards: {', '.join(s.key for s in new[:8])}{' …' * (len(new) > 8)}")
+            console.print(f"planned {len(new)} new shards, {sum(s.bytes for s in new):,} bytes")
     lineage = Lineage(recipe, store)
     if not lineage.shards:
         msg = f"{recipe.name}: no shards are planned; run `curate plan {recipe.name}` or leave out --no-plan"
@@ -117,7 +139,9 @@ def _conclude(recipe: Recipe, done: Done, console: Console, *, whole: bool) -> i
     if done.failures:
         for failure in done.failures:
             console.print(failure, style="red", markup=False)
-        console.print(f"{computed} partitions computed and kept; run again to go on", style="yellow")
+        console.print(
+            f"{computed} partitions computed and kept; run again to go on", style="yellow"
+        )
         return FAILED
     store = Store(recipe.root, recipe.endpoint_url)
     if whole:
@@ -128,7 +152,9 @@ def _conclude(recipe: Recipe, done: Done, console: Console, *, whole: bool) -> i
     for failed in done.failed_checks:
         console.print(f"check failed: {failed}", style="red", markup=False)
     if whole and not done.failed_checks:
-        console.print(f"release: {store.path(f'releases/{recipe.name}')}\nshards:  {store.path('exported')}")
+        console.print(
+            f"release: {store.path(f'releases/{recipe.name}')}\nshards:  {store.path('exported')}"
+        )
     return CHECK_FAILED if done.failed_checks else 0
 
 
@@ -137,7 +163,10 @@ def _why(lineage: Lineage, stage: str, todo: list[str]) -> str:
     for partition in todo:
         why = lineage.why(stage, partition)
         reasons[why] = reasons.get(why, 0) + 1
-    return "; ".join(f"{why} ({n})" if len(reasons) > 1 else why for why, n in reasons.items()) or "follows from its parents"
+    return (
+        "; ".join(f"{why} ({n})" if len(reasons) > 1 else why for why, n in reasons.items())
+        or "follows from its parents"
+    )
 
 
 def _estimate(instance: dg.DagsterInstance, recipe: Recipe, stage: Stage, count: int) -> str:
@@ -149,7 +178,7 @@ def _estimate(instance: dg.DagsterInstance, recipe: Recipe, stage: Stage, count:
 
 
 def _past_seconds(instance: dg.DagsterInstance, recipe: Recipe, stage: Stage) -> Iterator[float]:
-    from curation_dagster.orchestration.stage import key  # noqa: PLC0415
+    from curation_dagster.orchestration.stage import key
 
     for record in instance.fetch_materializations(key(recipe, stage.name), limit=50).records:
         materialization = record.asset_materialization

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from curation_dagster.recipe_file import recipe_folder
 from curation_dagster.orchestration.instance import home
+from curation_dagster.recipe_file import recipe_folder
 
 
 def serve(port: int) -> int:

@@ -1,0 +1,1 @@
+"""Benchmark items found in documents, and what happens to a hit."""

@@ -60,7 +60,7 @@ def build_index(benchmarks: Sequence[Benchmark], root: Path, ngram_terms: int) -
     Raises:
         RecipeError: if a file or a field is missing, or a file cannot be read; names both.
     """
-    from curation_dagster.decontaminate import ngram_kernel  # noqa: PLC0415
+    from curation_dagster.decontaminate import ngram_kernel
 
     parts = [pl.DataFrame(schema=ITEMS), *(_read_items(b, root) for b in benchmarks)]
     items = pl.concat(parts).sort("benchmark", "item", maintain_order=True)
@@ -147,7 +147,7 @@ def _read_table(path: Path, name: str) -> pl.DataFrame:
 
 
 def _unzstd(content: bytes) -> bytes:
-    import zstandard  # noqa: PLC0415
+    import zstandard
 
     try:
         return zstandard.ZstdDecompressor().stream_reader(content, read_across_frames=True).read()

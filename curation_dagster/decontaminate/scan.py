@@ -36,7 +36,7 @@ def scan(texts: pl.Series, index: Index, *, min_ngrams: int = 1) -> pl.Series:
     first matched term to the end of the last. Texts with hits are read twice. Scratch: 40 bytes an
     item, 8 an n-gram.
     """
-    from curation_dagster.decontaminate import ngram_kernel  # noqa: PLC0415
+    from curation_dagster.decontaminate import ngram_kernel
 
     data, offsets, owner = buffers(texts)
     needed = np.minimum(index.ngram_counts, min_ngrams).astype(np.int64)
@@ -71,7 +71,7 @@ def scan(texts: pl.Series, index: Index, *, min_ngrams: int = 1) -> pl.Series:
 
 def _as_lists(hits: pl.Series, counts: np.ndarray) -> pl.Series:
     """Cut a column of hits into one list a document."""
-    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow as pa
 
     offsets = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])

@@ -117,7 +117,7 @@ def _leaders(exact_hash: pl.Series, config: Dedup) -> NDArray[np.uint32]:
 
 def _near(ranked: _Ranked, band: Bands, signatures: Signatures, config: Dedup) -> _Matches:
     """Match the exact leaders by LSH, then let every copy follow its leader."""
-    from curation_dagster.dedup import cluster_kernel  # noqa: PLC0415
+    from curation_dagster.dedup import cluster_kernel
 
     order, leaders, generations = ranked
     n = len(leaders)
@@ -183,7 +183,7 @@ def _edges(
     config: Dedup,
 ) -> NDArray[np.uint64]:
     """Compare the members of every bucket with its centres; return the distinct edges, sorted."""
-    from curation_dagster.dedup import cluster_kernel  # noqa: PLC0415
+    from curation_dagster.dedup import cluster_kernel
 
     need = math.ceil(config.min_similarity * values.shape[1] - 1e-9)
     found = []

@@ -6,7 +6,6 @@ document.
 """
 # The arguments of compiled functions are arrays and scalars whose types numba infers.
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
-# ruff: noqa: ANN001, ANN201, C901, D103, PLR0912, PLR0913, PLR0917, PLR2004
 
 import numpy as np
 from numba import njit

@@ -47,7 +47,7 @@ def parameters(config: Dedup) -> BandParameters:
 
 @functools.cache
 def _optimal(threshold: float, permutations: int) -> BandParameters:
-    from datasketch import MinHashLSH  # noqa: PLC0415
+    from datasketch import MinHashLSH
 
     try:
         lsh = MinHashLSH(threshold=threshold, num_perm=permutations)
@@ -91,7 +91,7 @@ def fingerprint(texts: pl.Series, config: Dedup) -> pl.DataFrame:
     only. Memory: 4 * bands * rows bytes a document, and 36 bytes of scratch per byte of the longest
     text.
     """
-    from curation_dagster.dedup import minhash_kernel  # noqa: PLC0415
+    from curation_dagster.dedup import minhash_kernel
 
     bands, rows = parameters(config)
     factors, addends = affine_permutations(config)

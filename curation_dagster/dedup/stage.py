@@ -50,7 +50,7 @@ def fingerprint_shard(job: Job, files: Files) -> dict[str, Any]:
     Raises:
         SchemaError: when the quality key is no signal of this recipe.
     """
-    from curation_dagster.chance import keyed  # noqa: PLC0415
+    from curation_dagster.chance import keyed
 
     config = job.recipe.dedup
     columns = fingerprint_columns(config)
@@ -61,15 +61,13 @@ def fingerprint_shard(job: Job, files: Files) -> dict[str, Any]:
     def frames() -> Iterator[pl.DataFrame]:
         for docs in documents(files.singles, "cleaned", ["url", "crawled_at"]):
             known = signals.up_to(int(docs["row"][-1]))
-            docs = (
-                docs.join(known, on="row", how="left", maintain_order="left")
-                if known is not None
-                else docs
-            )  # noqa: PLW2901
+            if known is None:
+                return
+            measured = docs.join(known, on="row", how="left", maintain_order="left")
             quality = pl.col(config.quality_key) if config.quality_key else pl.lit(None)
             url_hash = keyed(docs["url"], "url").set(docs["url"].is_null(), None)
             yield (
-                docs.select(
+                measured.select(
                     "row",
                     "doc_id",
                     rejected_by=pl.lit(None, dtype=pl.String),
@@ -135,7 +133,7 @@ def dedup_shard(job: Job, files: Files) -> dict[str, Any]:
 def _quality_column(config: Dedup, annotated: Path) -> list[str]:
     if config.quality_key is None:
         return []
-    import pyarrow.parquet as pq  # noqa: PLC0415
+    import pyarrow.parquet as pq
 
     names = pq.read_schema(annotated).names
     if config.quality_key not in names:

@@ -1,0 +1,1 @@
+"""Training shards, their audit and the release."""

@@ -1,7 +1,8 @@
 """An independent look at what ships: exact duplicates and benchmark n-grams left in the exported text.
 
-It shares no code with the stages that removed them: words come from Polars' Unicode regexes, duplicates from
-normalised strings, n-grams from an Aho-Corasick search. Both counts must be zero. Cost: one pass over the text.
+It shares no code with the stages that removed them: words come from Polars' Unicode regexes,
+duplicates from normalised strings, n-grams from an Aho-Corasick search. Both counts must be zero.
+Cost: one pass over the text.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ def audit(paths: Sequence[Path], config: Decontaminate) -> Audit:
     for path in paths:
         with pq.ParquetFile(path) as file:
             for group in range(file.num_row_groups):
-                rows = pl.DataFrame(pl.from_arrow(file.read_row_group(group, columns=["doc_id", "text"])))
+                rows = pl.DataFrame(
+                    pl.from_arrow(file.read_row_group(group, columns=["doc_id", "text"]))
+                )
                 plain = normalised(rows["text"])
                 seen.append(
                     pl.DataFrame(
@@ -93,7 +96,9 @@ def benchmark_ngrams(benchmarks: Iterable[Benchmark], ngram_terms: int) -> pl.Da
                 (" " + " ".join(words[i : i + ngram_terms]) + " ", f"{benchmark.name}/{number}")
                 for i in range(len(words) - ngram_terms + 1)
             ]
-    return pl.DataFrame(sorted(set(rows)), schema={"gram": pl.String, "item": pl.String}, orient="row")
+    return pl.DataFrame(
+        sorted(set(rows)), schema={"gram": pl.String, "item": pl.String}, orient="row"
+    )
 
 
 def _items(benchmark: Benchmark) -> pl.Series:

@@ -18,7 +18,15 @@ def card(manifest: dict[str, Any]) -> str:
         _table(("source", "documents", "tokens"), manifest["sources"]),
         "## Mixture",
         _table(
-            ("phase", "domain", "supply_tokens", "target_tokens", "planned_tokens", "epochs", "reason"),
+            (
+                "phase",
+                "domain",
+                "supply_tokens",
+                "target_tokens",
+                "planned_tokens",
+                "epochs",
+                "reason",
+            ),
             manifest["mixture"],
         ),
         "## Licences the pages declare",
@@ -66,4 +74,8 @@ def _cell(value: Any) -> str:  # noqa: ANN401 - a plain value
         return "-"
     if isinstance(value, float):
         return f"{value:.3g}"
-    return f"{value:,}" if isinstance(value, int) else str(value).replace("|", "\\|").replace("\n", " ")
+    return (
+        f"{value:,}"
+        if isinstance(value, int)
+        else str(value).replace("|", "\\|").replace("\n", " ")
+    )

@@ -1,7 +1,8 @@
 """The stage `release`: a manifest of what ships, audited, and its rendering under `ROOT/releases/RECIPE/`.
 
-The manifest is the stage's immutable file; the folder holds what people read (manifest, funnel, dataset card) and,
-if asked for, the text as JSONL.zst. A release whose audit failed is recorded and not published.
+The manifest is the stage's immutable file; the folder holds what people read (manifest, funnel,
+dataset card) and, if asked for, the text as JSONL.zst. A release whose audit failed is recorded and
+not published.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ def make_release(job: Job, files: Files) -> dict[str, Any]:
     refs = job.parents["exported"]
     found = audit(paths, job.recipe.decontaminate)
     listed = [_file(ref.name, path) for ref, path in zip(refs, paths, strict=True)]
-    contents = pl.concat([table.read(p, ["source", "license", "token_count", "phase"]) for p in paths])
+    contents = pl.concat(
+        [table.read(p, ["source", "license", "token_count", "phase"]) for p in paths]
+    )
     manifest = {
         "recipe": job.recipe.name,
         "description": job.recipe.description,
@@ -59,7 +62,9 @@ def make_release(job: Job, files: Files) -> dict[str, Any]:
         "mixture": _mixture(lineage),
         "made_from": job.made_from,
     }
-    files.draft.write_text(json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    files.draft.write_text(
+        json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False) + "\n", "utf-8"
+    )
     return manifest
 
 
@@ -91,10 +96,13 @@ def _render_jsonl(store: Store, manifest: dict[str, Any], folder: str, scratch: 
     for file in manifest["files"]:
         name = f"{folder}/jsonl/{file['partition']}.jsonl.zst"
         draft = scratch / "draft.jsonl.zst"
-        with store.fetch(refs[file["name"]]) as (path,), draft.open("wb") as raw:
-            with zstandard.ZstdCompressor(level=3).stream_writer(raw, closefd=False) as stream:
-                for batch in table.batches(path):
-                    stream.write(batch.write_ndjson().encode())
+        with (
+            store.fetch(refs[file["name"]]) as (path,),
+            draft.open("wb") as raw,
+            zstandard.ZstdCompressor(level=3).stream_writer(raw, closefd=False) as stream,
+        ):
+            for batch in table.batches(path):
+                stream.write(batch.write_ndjson().encode())
         store.replace(name, draft)
         written.append(name)
     return written
@@ -104,7 +112,7 @@ def _file(name: str, path: Path) -> dict[str, Any]:
     summary = table.footer(path, name)
     return {
         "name": name,
-        "partition": name.split("/")[-1].rsplit(".", 3)[0],
+        "partition": name.rsplit("/", maxsplit=1)[-1].rsplit(".", 3)[0],
         "sha256": sha256(path),
         "bytes": path.stat().st_size,
         "rows": pq.read_metadata(path).num_rows,

@@ -1,8 +1,8 @@
 """The global keyed shuffle: a document copy goes where a hash of (doc_id, copy) sends it, and is ordered by it there.
 
-Two passes. `spill` reads each input shard once and writes its copies grouped by (output shard, bucket), a row group
-each; `collect` gathers one output shard bucket by bucket. A bucket is a range of the hash, so buckets in order are
-the shard in order, and memory is one bucket, not one shard.
+Two passes. `spill` reads each input shard once and writes its copies grouped by (output shard,
+bucket), a row group each; `collect` gathers one output shard bucket by bucket. A bucket is a range
+of the hash, so buckets in order are the shard in order, and memory is one bucket, not one shard.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ def spill_shard(
         ]
         placed = pl.concat(parts).sort("slot", "key", "doc_id", "copy") if parts else pl.DataFrame()
         if placed.height:
-            with table.TableWriter(folder / f"{shard.key}.{number:06d}.parquet", _COLUMNS) as writer:
+            with table.TableWriter(
+                folder / f"{shard.key}.{number:06d}.parquet", _COLUMNS
+            ) as writer:
                 for group in placed.partition_by("slot", maintain_order=True):
                     writer.write(group)
             written += placed.height
@@ -76,6 +78,13 @@ def collect(job: Job, files: Files, folder: Path, wanted: frozenset[str]) -> dic
     return write_table(job, files, schema.EXPORTED, frames())
 
 
+def address(docs: pl.DataFrame, phase: str, count: int, seed: int) -> tuple[pl.Series, pl.Series]:
+    """Return the hash of every copy (doc_id, copy) and the output shard it goes to, of `count`."""
+    ids = docs.select(pl.col("doc_id") + pl.lit("#") + pl.col("copy").cast(pl.String)).to_series()
+    key = keyed(ids, f"export {seed} {phase}")
+    return key, pl.Series(f"{phase}-" + (key % count).cast(pl.String).str.zfill(5))
+
+
 def _copies(files: dict[str, Path], shard: Shard) -> Iterator[pl.DataFrame]:
     scored = table.RowReader(files["scored"], ["row", "quality", "token_count"])
     mixed = table.RowReader(files["mixed"], ["row", "copies"])
@@ -84,7 +93,9 @@ def _copies(files: dict[str, Path], shard: Shard) -> Iterator[pl.DataFrame]:
         known = docs.join(_must(scored.up_to(last)), on="row", how="left", maintain_order="left")
         known = known.join(_must(mixed.up_to(last)), on="row", how="left", maintain_order="left")
         rows = known.explode("copies").drop_nulls("copies").unnest("copies")
-        rows = rows.with_columns(copy=pl.int_ranges(0, pl.col("copies"), dtype=pl.UInt16)).explode("copy")
+        rows = rows.with_columns(copy=pl.int_ranges(0, pl.col("copies"), dtype=pl.UInt16)).explode(
+            "copy"
+        )
         yield rows.with_columns(
             source=pl.lit(shard.source),
             fragment=pl.lit(0, dtype=pl.UInt16),
@@ -96,16 +107,18 @@ def _copies(files: dict[str, Path], shard: Shard) -> Iterator[pl.DataFrame]:
 def _placed(
     docs: pl.DataFrame, phase: str, count: int, slots: dict[str, int], config: Export
 ) -> pl.DataFrame:
-    ids = docs.select(pl.col("doc_id") + pl.lit("#") + pl.col("copy").cast(pl.String)).to_series()
-    key = keyed(ids, f"export {config.seed} {phase}")
-    number = (key % count).cast(pl.String).str.zfill(5)
+    key, output = address(docs, phase, count, config.seed)
     width = (1 << 64) // buckets(config) + 1
     placed = docs.with_columns(
         key=key,
-        output=pl.Series(f"{phase}-" + number),
-        bucket=(key // pl.lit(width, dtype=pl.UInt64)).cast(pl.UInt32) if buckets(config) > 1 else pl.lit(0, pl.UInt32),
+        output=output,
+        bucket=(key // pl.lit(width, dtype=pl.UInt64)).cast(pl.UInt32)
+        if buckets(config) > 1
+        else pl.lit(0, pl.UInt32),
     ).filter(pl.col("output").is_in(list(slots)))
-    slot = pl.col("output").replace_strict(slots, return_dtype=pl.UInt32) * buckets(config) + pl.col("bucket")
+    slot = pl.col("output").replace_strict(slots, return_dtype=pl.UInt32) * buckets(
+        config
+    ) + pl.col("bucket")
     return placed.with_columns(slot=slot.cast(pl.UInt32)).select(list(_COLUMNS))
 
 

@@ -1,7 +1,7 @@
 """HTML bytes to main text, with what the page says of itself: resiliparse (Bevendorff et al., 2018).
 
-Comments, post meta and alternative texts are off, which is worth 1.8 points of F1 on news pages. The parser holds
-the GIL, so speed comes from processes. Not here: HTTP, records, verdicts.
+Comments, post meta and alternative texts are off, which is worth 1.8 points of F1 on news pages.
+The parser holds the GIL, so speed comes from processes. Not here: HTTP, records, verdicts.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ def decode(body: bytes, charset: str | None) -> str | None:
         return body.decode("utf-8")
     except UnicodeDecodeError:
         pass
-    text = bytes_to_str(body, charset or detect_encoding(body, max_len=1 << 16, from_html_meta=True))
+    known = charset or detect_encoding(body, max_len=1 << 16, from_html_meta=True)
+    text = bytes_to_str(body, known or "windows-1252")
     replaced = text.count("�")
     return None if replaced > MAX_REPLACED_RATIO * max(len(text), 1) else text
 
@@ -47,5 +48,7 @@ def extract(html: str) -> Page:
     text = extract_plain_text(
         tree, main_content=True, comments=False, post_meta=False, alt_texts=False, list_bullets=True
     )
-    link = tree.document.query_selector('[rel~="license"][href]')
-    return Page(text, tree.title.strip() or None, link.getattr("href") if link else None)
+    document = tree.document
+    link = document.query_selector('[rel~="license"][href]') if document else None
+    title = (tree.title or "").strip() or None
+    return Page(text, title, link.getattr("href") if link else None)

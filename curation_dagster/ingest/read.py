@@ -1,7 +1,8 @@
 """Input files to batches of `raw` rows, whatever their format: the stage `raw`.
 
-Every record of every file becomes a row, in the order of the plan's files and the records in them. A batch holds
-about `batch_text_bytes` of text; it becomes one row group, which bounds the memory of every later stage.
+Every record of every file becomes a row, in the order of the plan's files and the records in them.
+A batch holds about `batch_text_bytes` of text; it becomes one row group, which bounds the memory of
+every later stage.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ _SUFFIXES: Final = {
     "jsonl": (".jsonl", ".jsonl.gz", ".jsonl.zst", ".json", ".json.gz", ".ndjson", ".ndjson.gz"),
     "parquet": (".parquet",),
 }
-_COLUMNS: Final = {k: v for k, v in schema.RAW.items() if k not in {"row", "doc_id", "locator", "text_bytes"}}
+_COLUMNS: Final = {
+    k: v for k, v in schema.RAW.items() if k not in {"row", "doc_id", "locator", "text_bytes"}
+}
 
 
 def ingest_shard(job: Job, files: Files) -> dict[str, Any]:
@@ -51,7 +54,9 @@ def read(stream: Any, entry: plan.Input, source: Source, config: Ingest) -> Iter
     """Yield one file's rows in batches, all columns of `raw` but `row`."""
     kind = format_of(entry.path, source)
     if kind == "warc":
-        frames = _batched(warc.records(stream, entry.bytes, config.max_record_bytes), config.batch_text_bytes)
+        frames = _batched(
+            warc.records(stream, entry.bytes, config.max_record_bytes), config.batch_text_bytes
+        )
     elif kind == "jsonl":
         frames = tabular.json_lines(stream, entry.path, source)
     else:
@@ -107,7 +112,10 @@ def _located(
     frame: pl.DataFrame, prefix: str, path: str, default: str | None, before: tuple[int, int]
 ) -> pl.DataFrame:
     """Add doc_id and locator. Records that share an offset (one gzip member for the file) are counted."""
-    nth = pl.int_range(pl.len()).over("offset") + (pl.col("offset") == before[0]).cast(pl.Int64) * before[1]
+    nth = (
+        pl.int_range(pl.len()).over("offset")
+        + (pl.col("offset") == before[0]).cast(pl.Int64) * before[1]
+    )
     hexed = _hex(frame["offset"])
     frame = frame.with_columns(
         doc_id=pl.lit(f"{prefix}-")
@@ -115,7 +123,9 @@ def _located(
         + pl.when(nth > 0).then(pl.lit(".") + nth.cast(pl.String)).otherwise(pl.lit("")),
         locator=pl.lit(f"{path}:") + pl.col("offset").cast(pl.String),
     )
-    missing = [pl.lit(None, dtype=t).alias(c) for c, t in _COLUMNS.items() if c not in frame.columns]
+    missing = [
+        pl.lit(None, dtype=t).alias(c) for c, t in _COLUMNS.items() if c not in frame.columns
+    ]
     frame = frame.with_columns(missing).with_columns(
         pl.col("license").fill_null(pl.lit(default, dtype=pl.String)),
         text=pl.when(pl.col("rejected_by").is_null()).then("text"),

@@ -26,7 +26,7 @@ _FIELDS: Final = ("text_field", "url_field", "date_field")
 
 
 def json_lines(stream: Any, name: str, source: Source) -> Iterator[pl.DataFrame]:  # noqa: ANN401
-    """Yield frames (offset, text, url, crawled_at, record_bytes, rejected_by) of a JSONL file, gzip or zstd or plain."""
+    """Yield frames (offset, text, url, crawled_at, record_bytes, rejected_by) of a JSONL file, plain, gzip or zstd."""
     offset, rest = 0, b""
     damage: str | None = None
     chunks = _chunks(_decompressed(stream, name))
@@ -68,7 +68,10 @@ def parquet(stream: Any, name: str, source: Source) -> Iterator[pl.DataFrame]:  
                     url=_column(frame, source.url_field),
                     crawled_at=_date(_column(frame, source.date_field)),
                     title=pl.lit(None, dtype=pl.String),
-                    record_bytes=pl.col(source.text_field).cast(pl.String).str.len_bytes().cast(pl.UInt64),
+                    record_bytes=pl.col(source.text_field)
+                    .cast(pl.String)
+                    .str.len_bytes()
+                    .cast(pl.UInt64),
                     malformed=pl.lit(value=False),
                 )
             )
@@ -86,7 +89,9 @@ def _lines(block: bytes, offset: int, source: Source) -> pl.DataFrame:
     at = pl.col("line").str
     return _judged(
         frame.select(
-            offset=(pl.col("record_bytes").cum_sum() - pl.col("record_bytes") + offset).cast(pl.UInt64),
+            offset=(pl.col("record_bytes").cum_sum() - pl.col("record_bytes") + offset).cast(
+                pl.UInt64
+            ),
             text=at.json_path_match(f"$.{source.text_field}"),
             url=at.json_path_match(f"$.{source.url_field}"),
             crawled_at=_date(at.json_path_match(f"$.{source.date_field}")),
@@ -103,14 +108,22 @@ def _lines(block: bytes, offset: int, source: Source) -> pl.DataFrame:
 def _judged(frame: pl.DataFrame) -> pl.DataFrame:
     empty = pl.col("text").is_null() | (pl.col("text").str.strip_chars().str.len_bytes() == 0)
     reason = (
-        pl.when("malformed").then(pl.lit("ingest.malformed")).when(empty).then(pl.lit("ingest.no_text"))
+        pl.when("malformed")
+        .then(pl.lit("ingest.malformed"))
+        .when(empty)
+        .then(pl.lit("ingest.no_text"))
     )
     return frame.with_columns(rejected_by=reason.otherwise(None)).drop("malformed")
 
 
 def _damaged(offset: int, error: str) -> pl.DataFrame:
     return pl.DataFrame(
-        {"offset": [offset], "rejected_by": ["ingest.damaged"], "title": [error], "record_bytes": [0]},
+        {
+            "offset": [offset],
+            "rejected_by": ["ingest.damaged"],
+            "title": [error],
+            "record_bytes": [0],
+        },
         schema_overrides={"offset": pl.UInt64, "record_bytes": pl.UInt64},
     )
 
@@ -133,7 +146,9 @@ def _is_utf8(block: bytes) -> bool:
 
 def _decoded(parts: list[bytes]) -> pl.Series:
     """Decode line by line; a line that is not UTF-8 becomes null and so malformed. The rare path."""
-    return pl.Series("line", [p.decode("utf-8") if _is_utf8(p) else None for p in parts], dtype=pl.String)
+    return pl.Series(
+        "line", [p.decode("utf-8") if _is_utf8(p) else None for p in parts], dtype=pl.String
+    )
 
 
 def _decompressed(stream: Any, name: str) -> Any:  # noqa: ANN401 - any binary stream

@@ -1,7 +1,7 @@
 """WARC and WET records as rows (ISO 28500), read with fastwarc: every record gets one, with a reason if rejected.
 
-A file that is damaged or cut ends in a row of its own (`ingest.damaged`) that covers the bytes not read, so that the
-rows' `record_bytes` add up to the file. Reading does not go on behind the damage.
+A file that is damaged or cut ends in a row of its own (`ingest.damaged`) that covers the bytes not
+read, so that the rows' `record_bytes` add up to the file. Reading does not go on behind the damage.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def records(stream: Any, size: int, max_record_bytes: int) -> Iterator[tuple[int
 
     Memory: one record, at most `max_record_bytes` decoded.
     """
-    from fastwarc.warc import ArchiveIterator  # noqa: PLC0415
+    from fastwarc.warc import ArchiveIterator
 
     held: tuple[int, Row] | None = None
     try:
@@ -40,7 +40,10 @@ def records(stream: Any, size: int, max_record_bytes: int) -> Iterator[tuple[int
         where = held[0] if held else 0
         if held:
             yield where, held[1] | {"record_bytes": 0}
-        yield where, {"rejected_by": "ingest.damaged", "title": str(error), "record_bytes": size - where}
+        yield (
+            where,
+            {"rejected_by": "ingest.damaged", "title": str(error), "record_bytes": size - where},
+        )
         return
     if held:
         yield held[0], held[1] | {"record_bytes": size - held[0]}
@@ -72,7 +75,7 @@ def _row(record: WarcRecord, max_record_bytes: int) -> Row:
     return row | _page(record, max_record_bytes)
 
 
-def _page(record: WarcRecord, max_record_bytes: int) -> Row:
+def _page(record: WarcRecord, max_record_bytes: int) -> Row:  # noqa: PLR0911 - one a reason
     body = _body(record, max_record_bytes)
     if body is None:
         return {"rejected_by": "ingest.too_large"}

@@ -1,0 +1,1 @@
+"""Token budgets to copies of documents."""

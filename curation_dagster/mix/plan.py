@@ -1,8 +1,9 @@
 """From supply to copies: how many epochs of each domain meet a token budget, and which documents get the extra one.
 
-A domain is a source. Its target is its share of the phase's budget; its supply the tokens of documents that may be
-used. Whole epochs are copies of every document; the rest of the target is filled, in the order of a hash of doc_id,
-until the next document would overshoot. What supply or the epoch cap does not allow is a stated shortfall.
+A domain is a source. Its target is its share of the phase's budget; its supply the tokens of
+documents that may be used. Whole epochs are copies of every document; the rest of the target is
+filled, in the order of a hash of doc_id, until the next document would overshoot. What supply or
+the epoch cap does not allow is a stated shortfall.
 """
 
 from __future__ import annotations

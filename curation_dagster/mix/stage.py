@@ -27,14 +27,26 @@ def plan_mixture(job: Job, files: Files) -> dict[str, Any]:
     ):
         docs = table.read(scored, ["row", "doc_id", "token_count", "quality"])
         hits = table.read(scanned, ["row", "hits"])
-        bad = hits.explode("hits").drop_nulls("hits").unnest("hits").filter(pl.col("benchmark").is_in(drop))
+        bad = (
+            hits.explode("hits")
+            .drop_nulls("hits")
+            .unnest("hits")
+            .filter(pl.col("benchmark").is_in(drop))
+        )
         parts.append(
-            docs.join(bad.select("row").unique(maintain_order=True), on="row", how="anti", maintain_order="left")
+            docs.join(
+                bad.select("row").unique(maintain_order=True),
+                on="row",
+                how="anti",
+                maintain_order="left",
+            )
             .select("doc_id", "token_count", "quality")
             .with_columns(domain=pl.lit(shard.source))
         )
     mixture = plan.mixture(pl.concat(parts), job.recipe.mix, job.recipe.export.shard_tokens)
-    outputs = dict(mixture.group_by("phase", maintain_order=True).agg(pl.first("output_shards")).iter_rows())
+    outputs = dict(
+        mixture.group_by("phase", maintain_order=True).agg(pl.first("output_shards")).iter_rows()
+    )
     slices = {
         domain: frame_digest(mixture.filter(pl.col("domain") == domain))
         for domain in mixture["domain"].unique(maintain_order=True)
@@ -53,7 +65,11 @@ def mix_shard(job: Job, files: Files) -> dict[str, Any]:
         for docs in table.batches(files.one("scored"), wanted):
             kept = docs.filter(pl.col("rejected_by").is_null())
             kept = kept.with_columns(plan.copies(kept, mine, job.recipe.mix.seed))
-            low = pl.lit(value=False) if floor is None else ~(pl.col("quality") >= floor).fill_null(value=False)
+            low = (
+                pl.lit(value=False)
+                if floor is None
+                else ~(pl.col("quality") >= floor).fill_null(value=False)
+            )
             reason = (
                 pl.when(pl.col("copies").list.len() > 0)
                 .then(pl.lit(None, dtype=pl.String))

@@ -1,7 +1,7 @@
 """The laws and gates of every stage as asset checks: declared with the asset, evaluated inside its step.
 
-Gates that protect a partition have already raised before it was committed; these say so in the UI, look again
-from the outside, and compare with the recipe's bands.
+Gates that protect a partition have already raised before it was committed; these say so in the UI,
+look again from the outside, and compare with the recipe's bands.
 """
 
 from collections.abc import Callable
@@ -41,7 +41,7 @@ def results(
 
 
 def conservation(lineage: Lineage, stage: str, receipts: list[Receipt]) -> Finding:
-    """Every document that reached the stage has one row there: rows = kept of the stage before; kept + rejected = rows."""
+    """Every document the stage before kept has one row here, and kept + rejected = rows."""
     wrong: list[str] = []
     follows = BY_NAME[stage].follows
     for receipt in receipts:
@@ -87,7 +87,8 @@ def rules_saw_columns(lineage: Lineage, _stage: str, receipts: list[Receipt]) ->
     blind = sorted(
         name
         for name, keep in wanted.items()
-        if name not in applied or (rows and any(nulls.get(c, rows) == rows for c in keep.meta.root_names()))
+        if name not in applied
+        or (rows and any(nulls.get(c, rows) == rows for c in keep.meta.root_names()))
     )
     fired = {rule for r in receipts for rule in r.summary["rejected"]}
     silent = sorted(name for name in wanted if f"clean.{name}" not in fired)
@@ -101,16 +102,26 @@ def benchmarks_found(_lineage: Lineage, _stage: str, receipts: list[Receipt]) ->
     found = sorted({item for r in receipts for item in r.summary["found_items"]})
     named = bool(_lineage.recipe.decontaminate.benchmarks)
     passed = (items > undetectable) if named else True
-    return passed, {"items": items, "undetectable": undetectable, "found": found[:100], "found_count": len(found)}
+    return passed, {
+        "items": items,
+        "undetectable": undetectable,
+        "found": found[:100],
+        "found_count": len(found),
+    }
 
 
 def budget(lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
     """Every phase meets its token budget, within one document a domain; otherwise the table says why not."""
     with lineage.store.fetch(receipts[0].ref) as (path,):
         rows = table.read(path).to_dicts()
-    short = [r for r in rows if r["shortfall_tokens"] and r["reason"] != "less than one document short"]
+    short = [
+        r for r in rows if r["shortfall_tokens"] and r["reason"] != "less than one document short"
+    ]
     unexplained = [r for r in rows if r["shortfall_tokens"] and not r["reason"]]
-    shown = {f"{r['phase']}/{r['domain']}": f"{r['shortfall_tokens']:,} tokens: {r['reason']}" for r in short}
+    shown = {
+        f"{r['phase']}/{r['domain']}": f"{r['shortfall_tokens']:,} tokens: {r['reason']}"
+        for r in short
+    }
     return not short and not unexplained, {"short": shown, "rows": len(rows)}
 
 
@@ -119,7 +130,11 @@ def copies(lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
     exported = sum(r.summary["rows"] for r in receipts)
     wanted = sum(lineage.footer(r)["copies"] for r in _all(lineage, "decontaminated"))
     complete = len(receipts) == len(lineage.partitions("exported"))
-    return exported == wanted or not complete, {"exported": exported, "wanted": wanted, "complete": complete}
+    return exported == wanted or not complete, {
+        "exported": exported,
+        "wanted": wanted,
+        "complete": complete,
+    }
 
 
 def held_out(_lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
@@ -161,6 +176,9 @@ def _of(stage: str) -> dict[str, Check]:
         "mixture": {"budget": budget},
         "decontaminated": per_shard | {"retention": retention},
         "exported": {"schema": schema, "copies": copies},
-        "release": {"no_exact_duplicates": no_exact_duplicates, "no_benchmark_ngrams": no_benchmark_ngrams},
+        "release": {
+            "no_exact_duplicates": no_exact_duplicates,
+            "no_benchmark_ngrams": no_benchmark_ngrams,
+        },
     }
     return special.get(stage, per_shard)

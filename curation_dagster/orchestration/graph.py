@@ -21,7 +21,9 @@ def definitions(paths: Iterable[Path]) -> dg.Definitions:
         try:
             recipe = load(path)
             if recipe.name in names:
-                msg = f"{path}: {names[recipe.name]} is called {recipe.name!r} too; names must differ"
+                msg = (
+                    f"{path}: {names[recipe.name]} is called {recipe.name!r} too; names must differ"
+                )
                 raise RecipeError(msg)
         except RecipeError as error:
             spec, check = broken(path, str(error))
@@ -42,7 +44,9 @@ def broken(path: Path, message: str) -> tuple[dg.AssetSpec, dg.AssetChecksDefini
     """Stand in for a recipe that cannot be loaded: an asset that says why, with a check that fails."""
     key = dg.AssetKey([path.stem, "recipe"])
     spec = dg.AssetSpec(
-        key, group_name="broken_recipes", description=f"This recipe does not load.\n\n```\n{message}\n```"
+        key,
+        group_name="broken_recipes",
+        description=f"This recipe does not load.\n\n```\n{message}\n```",
     )
 
     @dg.asset_check(asset=key, name="loads", description="The recipe is valid.")

@@ -1,7 +1,8 @@
 """`curate run`: the stages asked for as Dagster runs in this process, recorded in the persistent instance.
 
-A run takes one contiguous range of shards, in plan order, or the output shards, or what has no partitions. Where all
-shards are asked for, one run goes from `raw` to `decontaminated`; then come `exported` and `release`.
+A run takes one contiguous range of shards, in plan order, or the output shards, or what has no
+partitions. Where all shards are asked for, one run goes from `raw` to `decontaminated`; then come
+`exported` and `release`.
 """
 
 from collections.abc import Iterator
@@ -35,7 +36,12 @@ class Done:
 
 
 def launch(
-    instance: dg.DagsterInstance, recipe: Recipe, wanted: list[Stage], shards: list[str] | None, *, force: bool
+    instance: dg.DagsterInstance,
+    recipe: Recipe,
+    wanted: list[Stage],
+    shards: list[str] | None,
+    *,
+    force: bool,
 ) -> Done:
     """Run the wanted stages over the shards (None: all); stops at the first run that fails."""
     job = dg.Definitions(
@@ -45,7 +51,7 @@ def launch(
     for group in groups(wanted, whole=shards is None):
         lineage = Lineage(recipe, Store(recipe.root, recipe.endpoint_url))
         partitions.sync(instance, recipe, lineage)
-        for tags in _ranges(instance, recipe, lineage, group, shards):
+        for tags in _ranges(instance, recipe, group, shards):
             tags |= {"curate/recipe": recipe.name, "curate/digest": digest(recipe)}
             if force:
                 tags[FORCE_TAG] = "true"
@@ -93,14 +99,19 @@ def select(recipe: Recipe, first: str | None, last: str | None) -> list[Stage]:
 
 
 def _ranges(
-    instance: dg.DagsterInstance, recipe: Recipe, lineage: Lineage, group: list[Stage], shards: list[str] | None
+    instance: dg.DagsterInstance,
+    recipe: Recipe,
+    group: list[Stage],
+    shards: list[str] | None,
 ) -> Iterator[dict[str, str]]:
     """Yield the tags of each run of a group: contiguous ranges in the order Dagster knows the partitions."""
     kinds = {s.partitions for s in group}
     if kinds == {"none"}:
         yield {}
         return
-    definition = partitions.outputs_def(recipe) if "output" in kinds else partitions.shards_def(recipe)
+    definition = (
+        partitions.outputs_def(recipe) if "output" in kinds else partitions.shards_def(recipe)
+    )
     known = list(instance.get_dynamic_partitions(definition.name or ""))
     chosen = set(known if shards is None or "output" in kinds else shards)
     for wanted, run in groupby(known, lambda k: k in chosen):

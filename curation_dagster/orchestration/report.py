@@ -30,14 +30,20 @@ def attach(context: dg.AssetExecutionContext, stage: str, receipts: list[Receipt
     if receipts and receipts[0].ref.partition != "all":
         for receipt in receipts:
             context.add_asset_metadata(of_partition(receipt), partition_key=receipt.ref.partition)
-    context.log.info(f"{stage}: {sum(r.computed for r in receipts)} computed, {len(receipts)} in all")
+    context.log.info(
+        "%s: %d computed, %d in all", stage, sum(r.computed for r in receipts), len(receipts)
+    )
 
 
-def log_committed(context: dg.AssetExecutionContext, key: dg.AssetKey, receipts: list[Receipt]) -> None:
+def log_committed(
+    context: dg.AssetExecutionContext, key: dg.AssetKey, receipts: list[Receipt]
+) -> None:
     """Record what was committed in a step that fails; a failed step records nothing by itself."""
     for receipt in receipts:
         partition = None if receipt.ref.partition == "all" else receipt.ref.partition
-        context.log_event(dg.AssetMaterialization(key, partition=partition, metadata=of_partition(receipt)))
+        context.log_event(
+            dg.AssetMaterialization(key, partition=partition, metadata=of_partition(receipt))
+        )
 
 
 def of_partition(receipt: Receipt) -> dict[str, Any]:
@@ -74,7 +80,7 @@ def of_run(lineage: Lineage, stage: str, receipts: list[Receipt]) -> dict[str, A
     }
     if receipts and receipts[0].ref.partition == "all":
         found |= of_partition(receipts[0])
-        found |= {k: v for k, v in receipts[0].summary.get("metrics", {}).items()}
+        found |= receipts[0].summary.get("metrics", {})
     if receipts and receipts[0].ref.suffix == "parquet":
         found["dagster/column_schema"] = _column_schema(lineage, receipts[0])
     if any(r.computed for r in receipts):

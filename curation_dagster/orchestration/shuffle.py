@@ -17,7 +17,9 @@ from curation_dagster.store import Ref, Store
 
 
 @contextmanager
-def spilled(context: dg.AssetExecutionContext, recipe: Recipe) -> Iterator[tuple[Path, frozenset[str]]]:
+def spilled(
+    context: dg.AssetExecutionContext, recipe: Recipe
+) -> Iterator[tuple[Path, frozenset[str]]]:
     """Spill what the run's output shards need into scratch; nothing where all of them are current.
 
     Raises:
@@ -54,7 +56,12 @@ def _parents(lineage: Lineage, shard: str) -> dict[str, Ref]:
 
 
 def _spill(
-    refs: dict[str, Ref], *, recipe: Recipe, outputs: dict[str, int], wanted: frozenset[str], folder: Path
+    refs: dict[str, Ref],
+    *,
+    recipe: Recipe,
+    outputs: dict[str, int],
+    wanted: frozenset[str],
+    folder: Path,
 ) -> int:
     store = Store(recipe.root, recipe.endpoint_url)
     key = refs["raw"].partition

@@ -86,7 +86,9 @@ def compute(
         except CurationError as error:
             failed.append(str(error))
     todo = functools.partial(run, work=work)
-    outcomes = engine.run_all(todo, jobs, [j.key for j in jobs], workers=recipe.workers, label=stage)
+    outcomes = engine.run_all(
+        todo, jobs, [j.key for j in jobs], workers=recipe.workers, label=stage
+    )
     for job, outcome in zip(jobs, outcomes, strict=True):
         if outcome.result is None:
             failed.append(outcome.message)
@@ -98,7 +100,8 @@ def compute(
     if failed:
         report.log_committed(context, key(recipe, stage), ordered)
         raise dg.Failure(
-            description=f"{stage}: {len(failed)} of {len(wanted)} partitions failed:\n" + "\n".join(failed),
+            description=f"{stage}: {len(failed)} of {len(wanted)} partitions failed:\n"
+            + "\n".join(failed),
             metadata={"failed": len(failed), "committed": len(ordered)},
         )
     return ordered

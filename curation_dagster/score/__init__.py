@@ -1,0 +1,1 @@
+"""Signals that need a model."""

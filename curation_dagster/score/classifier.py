@@ -1,7 +1,7 @@
 """A fastText quality classifier: good text against ordinary text (Joulin et al., 2016; Li et al., 2024, DCLM).
 
-Trained on one thread with a seed, so the same text gives the same bytes. Which documents are held out is keyed by
-their content. Not here: where the text comes from.
+Trained on one thread with a seed, so the same text gives the same bytes. Which documents are held
+out is keyed by their content. Not here: where the text comes from.
 """
 
 from __future__ import annotations
@@ -42,10 +42,12 @@ class Metrics:
         return asdict(self)
 
 
-def one_line(texts: pl.Series, max_bytes: int) -> pl.Series:
+def one_line(texts: pl.Series, max_chars: int) -> pl.Series:
     """Give fastText's form of a text: its beginning, on one line, no label markers, lower case."""
-    short = texts.fill_null("").str.slice(0, max_bytes).str.replace_all(r"\s+", " ").str.strip_chars()
-    return short.str.replace_all("__label__", "", literal=True).str.to_lowercase()
+    short = (
+        texts.fill_null("").str.slice(0, max_chars).str.replace_all(r"\s+", " ").str.strip_chars()
+    )
+    return short.str.replace_all("__label__", " ", literal=True).str.to_lowercase()
 
 
 def train(
@@ -56,40 +58,49 @@ def train(
     Raises:
         RecipeError: when a class has too few documents to train on and hold out.
     """
-    import fasttext  # noqa: PLC0415 - a compiled module
+    import fasttext
 
-    parts = []
-    for label, frame in ((GOOD, good), (_ORDINARY, ordinary)):
-        lines = one_line(frame["text"], config.max_doc_bytes)
-        held = share(frame["key"], f"held out {config.seed}") < config.held_out_share
-        parts.append(
-            pl.DataFrame({"line": lines, "label": label, "held": held}).filter(pl.col("line") != "")
-        )
-    rows = pl.concat(parts)
-    counts = {(label, held): n for label, held, n in rows.group_by("label", "held").len().iter_rows()}
+    rows = pl.concat(
+        _labelled(frame, label, config) for label, frame in ((GOOD, good), (_ORDINARY, ordinary))
+    )
+    counts = _counts(rows)
+    data = folder / "train.txt"
+    lines = rows.filter(~pl.col("held")).select(pl.col("label") + " " + pl.col("line")).to_series()
+    data.write_text("\n".join(lines) + "\n", "utf-8")
+    model = fasttext.train_supervised(
+        str(data), dim=config.dim, epoch=config.epochs, lr=config.lr, wordNgrams=config.ngram_words,
+        bucket=config.buckets, thread=1, seed=config.seed, verbose=0,
+    )  # fmt: skip
+    data.unlink()
+    path = folder / "model.bin"
+    model.save_model(str(path))
+    held = rows.filter("held")
+    scores = prob_good(held["line"], model)
+    return path, _metrics(scores, (held["label"] == GOOD).to_numpy(), counts)
+
+
+def _labelled(frame: pl.DataFrame, label: str, config: Classifier) -> pl.DataFrame:
+    lines = one_line(frame["text"], config.max_doc_chars)
+    held = share(frame["key"], f"held out {config.seed}") < config.held_out_share
+    return pl.DataFrame({"line": lines, "label": label, "held": held}).filter(pl.col("line") != "")
+
+
+def _counts(rows: pl.DataFrame) -> dict[tuple[str, bool], int]:
+    counts = {
+        (label, held): n for label, held, n in rows.group_by("label", "held").len().iter_rows()
+    }
     for label in (GOOD, _ORDINARY):
         trained, held_out = counts.get((label, False), 0), counts.get((label, True), 0)
         if trained < _MIN_HELD_OUT or held_out < _MIN_HELD_OUT:
             name = label.removeprefix("__label__")
             msg = f"score.classifier.{name}: {trained} documents to train on, {held_out} held out; name more text"
             raise RecipeError(msg)
-    data = folder / "train.txt"
-    lines = rows.filter(~pl.col("held")).select(pl.col("label") + " " + pl.col("line"))
-    data.write_text("\n".join(lines.to_series()) + "\n", "utf-8")
-    model = fasttext.train_supervised(
-        str(data), dim=config.dim, epoch=config.epochs, lr=config.lr, wordNgrams=config.ngram_words,
-        bucket=config.buckets, thread=1, seed=config.seed, verbose=0,
-    )  # fmt: skip
-    path = folder / "model.bin"
-    model.save_model(str(path))
-    data.unlink()
-    held = rows.filter("held")
-    return path, _metrics(prob_good(held["line"], model), (held["label"] == GOOD).to_numpy(), counts)
+    return counts
 
 
 def load(path: Path) -> Any:  # noqa: ANN401 - fastText has no types
     """Load a model that `train` wrote."""
-    import fasttext  # noqa: PLC0415 - a compiled module
+    import fasttext
 
     return fasttext.load_model(str(path))
 

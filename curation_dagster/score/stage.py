@@ -26,7 +26,7 @@ def score(texts: pl.Series, config: Score, model: Any, tokenizer: Any) -> pl.Dat
     """Measure quality (null without a model) and token counts of texts."""
     quality = pl.Series("quality", [None] * texts.len(), dtype=pl.Float32)
     if model is not None and config.classifier is not None:
-        lines = classifier.one_line(texts, config.classifier.max_doc_bytes)
+        lines = classifier.one_line(texts, config.classifier.max_doc_chars)
         quality = classifier.prob_good(lines, model)
     return pl.DataFrame({"token_count": tokens.count(texts, tokenizer), "quality": quality})
 
@@ -84,10 +84,14 @@ def _of_shard(shard: str, job: Job, files: Files, config: Classifier) -> pl.Data
     index = next(i for i, ref in enumerate(refs) if ref.partition == shard)
     local = {stage: files.parents[stage][index] for stage in ("raw", "annotated", "deduped")}
     batches = [
-        docs.select(key="doc_id", text=pl.col("text").str.slice(0, config.max_doc_bytes))
+        docs.select(key="doc_id", text=pl.col("text").str.slice(0, config.max_doc_chars))
         for docs in documents(local, "deduped")
     ]
-    return pl.concat(batches) if batches else pl.DataFrame(schema={"key": pl.String, "text": pl.String})
+    return (
+        pl.concat(batches)
+        if batches
+        else pl.DataFrame(schema={"key": pl.String, "text": pl.String})
+    )
 
 
 def _of_file(path: Path) -> pl.Series:

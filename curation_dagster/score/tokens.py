@@ -1,7 +1,7 @@
 """Exact token counts with a real tokenizer, offline: cl100k_base, or any Hugging Face tokenizer.json.
 
-Counting is gigatoken's; its totals equal tiktoken's. Its encode cache has no bound, so a tokenizer is loaded once
-a partition and dropped with it.
+Counting is gigatoken's; its totals equal tiktoken's. Its encode cache has no bound, so a tokenizer
+is loaded once a partition and dropped with it.
 """
 
 from __future__ import annotations
@@ -25,15 +25,18 @@ def tokenizer(which: str | File) -> Any:  # noqa: ANN401 - gigatoken has no type
     """Load a tokenizer by name or from a tokenizer.json (also .gz).
 
     Raises:
-        RecipeError: when the file is not a tokenizer, or the package that ships the vocabulary is absent.
+        RecipeError: when the file is not a tokenizer, or the package that ships the vocabulary is
+            absent.
     """
-    import gigatoken  # noqa: PLC0415 - takes 0.2 s
+    import gigatoken
 
     if not isinstance(which, File):
         return gigatoken.Tokenizer.from_tiktoken(str(_cl100k()), special_tokens={})
     data = which.path.read_bytes()
     try:
-        return gigatoken.Tokenizer.from_json(gzip.decompress(data) if which.path.suffix == ".gz" else data)
+        return gigatoken.Tokenizer.from_json(
+            gzip.decompress(data) if which.path.suffix == ".gz" else data
+        )
     except (RuntimeError, ValueError) as error:
         msg = f"score.tokenizer: {which.path}: not a tokenizer.json that can be read: {error}"
         raise RecipeError(msg) from error
@@ -41,7 +44,7 @@ def tokenizer(which: str | File) -> Any:  # noqa: ANN401 - gigatoken has no type
 
 def count(texts: pl.Series, loaded: Any) -> pl.Series:  # noqa: ANN401 - a gigatoken tokenizer
     """Count the tokens of every text; one thread, because workers are processes."""
-    import awkward  # noqa: PLC0415 - takes 0.3 s
+    import awkward
 
     if not texts.len():
         return pl.Series("token_count", [], dtype=pl.UInt32)

@@ -23,7 +23,7 @@ ITEMS = {
     "plain": "How many eggs does Janet sell at the market every single day of the week?",
     "unicode": "Où se trouve l'école où naquit André-Marie Ampère, près de Lyon ou d'Évreux?",
     "cjk": "東京タワーの高さは何メートルですか",
-    "greek": "ΠΟΙΑ ΕΊΝΑΙ Η ΠΡΩΤΕΎΟΥΣΑ της Ελλάδας και πόσους κατοίκους έχει σήμερα",  # noqa: RUF001
+    "greek": "ΠΟΙΑ ΕΊΝΑΙ Η ΠΡΩΤΕΎΟΥΣΑ της Ελλάδας και πόσους κατοίκους έχει σήμερα",
     "shared": "how many eggs does Janet eat for breakfast",
     "short": "Two plus two?",
     "exact": "one two three four five",

@@ -80,7 +80,7 @@ def shingle_set(text: str, size: int) -> set[tuple[str, ...]]:
 
 def planted(descriptions: list[str], seed: int) -> list[str]:
     """50 real documents, each with two edited copies: 1, 2 or 5 % of the words changed."""
-    rng = random.Random(seed)  # noqa: S311 - not for secrets
+    rng = random.Random(seed)
     texts = []
     bases = [b.split()[:400] for b in descriptions if len(terms_oracle(b)) > 400][:50]
     for i, words in enumerate(bases):
@@ -146,7 +146,7 @@ def test_mccormick_pairs() -> None:
 
 
 def test_a_full_bucket_costs_a_star() -> None:
-    from curation_dagster.dedup import cluster_kernel  # noqa: PLC0415
+    from curation_dagster.dedup import cluster_kernel
 
     n = 10_000
     signatures = np.ones((n, 4), np.uint32)

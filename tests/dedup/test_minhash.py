@@ -147,7 +147,7 @@ def test_shapes() -> None:
 
 
 def test_equal_values_in_two_bands_give_two_keys() -> None:
-    from curation_dagster.dedup import minhash_kernel  # noqa: PLC0415
+    from curation_dagster.dedup import minhash_kernel
 
     signature = np.array([5, 6, 5, 6], np.uint32)
     keys = {int(minhash_kernel.band_key(signature, band, 2)) for band in (0, 1)}

@@ -1,0 +1,181 @@
+"""`curate apply`: one stage on one file with the library's own functions: no root, no Dagster.
+
+The file is treated as a corpus of its own. Columns that come in and are not recomputed go out again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+
+from curation_dagster import plan, schema, table
+from curation_dagster.annotate.stage import annotate, signal_columns
+from curation_dagster.clean.rules import rules_of
+from curation_dagster.clean.stage import clean
+from curation_dagster.errors import RecipeError, SchemaError
+from curation_dagster.recipe import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from curation_dagster.recipe import Recipe
+
+_ROWS: Final = 10_000
+
+
+def apply(stage: str, source: Path, target: Path, recipe: Recipe | None) -> int:
+    """Run a stage on a file and write Parquet, whole or not at all; return the rows written.
+
+    Raises:
+        RecipeError: when the stage needs something only a recipe can name.
+        SchemaError: when the input lacks doc_id (or id) or text.
+    """
+    from curation_dagster.scaffold import default_recipe
+
+    config = recipe or default_recipe()
+    stages: dict[str, Callable[[Path, Recipe], Iterator[pl.DataFrame]]] = {
+        "ingest": _ingest,
+        "annotate": _annotate,
+        "clean": _clean,
+        "dedup": _dedup,
+        "score": _score,
+        "decontaminate": _decontaminate,
+    }
+    return _write(target, stages[stage](source, config))
+
+
+def _ingest(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
+    from curation_dagster.ingest.read import numbered, read
+
+    source = Source(name="file", paths=(str(path),))
+    entry = plan.Input(path.name, str(path), path.stat().st_size, "")
+    with path.open("rb") as stream:
+        yield from numbered(read(stream, entry, source, recipe.ingest))
+
+
+def _annotate(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
+    for docs in _documents(path):
+        found = annotate(docs["text"], recipe.steps)
+        yield docs.drop("text", *found.columns, strict=False).hstack(found)
+
+
+def _clean(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
+    rules = rules_of(recipe.steps)
+    signals = set(signal_columns(recipe.steps))
+    for docs in _documents(path):
+        measured = docs
+        if not signals <= set(docs.columns):
+            found = annotate(docs["text"], recipe.steps)
+            measured = docs.drop("text", *found.columns, strict=False).hstack(found)
+        yield clean(measured.drop("rejected_by", strict=False), rules)
+
+
+def _dedup(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
+    from curation_dagster.dedup.cluster import clusters
+    from curation_dagster.dedup.minhash import band_name, fingerprint
+    from curation_dagster.dedup.verdicts import deduped
+
+    config = recipe.dedup
+    parts = [_keys(docs).hstack(fingerprint(docs["text"], config)) for docs in _documents(path)]
+    keys = pl.concat(parts).with_row_index("row") if parts else None
+    if keys is None:
+        return
+
+    def signatures(rows: pl.Series) -> NDArray[np.uint32]:
+        lists = keys["signature"].gather(rows)
+        return lists.explode().to_numpy().reshape(rows.len(), -1).astype(np.uint32)
+
+    found = clusters(keys, lambda i: keys[band_name(i)], signatures, config)
+    verdicts = deduped(keys.select("row", "doc_id"), found)
+    start = 0
+    for docs in _documents(path):
+        here = verdicts.slice(start, docs.height).drop("row", "doc_id")
+        yield docs.drop(here.columns, strict=False).hstack(here)
+        start += docs.height
+
+
+def _score(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
+    from curation_dagster.score import tokens
+    from curation_dagster.score.stage import score
+
+    tokenizer = tokens.tokenizer(recipe.score.tokenizer)
+    for docs in _documents(path):
+        found = score(docs["text"], recipe.score, None, tokenizer)
+        yield docs.drop(found.columns, strict=False).hstack(found)
+
+
+def _decontaminate(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
+    from curation_dagster.decontaminate.index import build_index
+    from curation_dagster.decontaminate.scan import scan
+    from curation_dagster.decontaminate.verdicts import decide
+
+    config = recipe.decontaminate
+    if not config.benchmarks:
+        msg = "apply decontaminate: no benchmarks; name a recipe with [[decontaminate.benchmarks]] by --recipe"
+        raise RecipeError(msg)
+    index = build_index(config.benchmarks, Path(), config.ngram_terms)
+    for docs in _documents(path):
+        rows = docs.select("doc_id").with_row_index("row")
+        hits = rows.with_columns(hits=scan(docs["text"], index, min_ngrams=config.min_ngrams))
+        decided = (
+            decide(rows, hits, config.benchmarks).drop("row", "doc_id").with_columns(hits["hits"])
+        )
+        yield docs.drop(decided.columns, strict=False).hstack(decided)
+
+
+def _keys(docs: pl.DataFrame) -> pl.DataFrame:
+    def optional(name: str, kind: Any) -> pl.Expr:  # noqa: ANN401 - a Polars type
+        return pl.col(name).cast(kind) if name in docs.columns else pl.lit(None, dtype=kind)
+
+    return docs.select(
+        "doc_id",
+        shard=pl.lit("file"),
+        source=pl.lit("file"),
+        generation=pl.lit(0, dtype=pl.UInt32),
+        quality=optional("quality", pl.Float64),
+        date=optional("crawled_at", schema.TIME),
+    )
+
+
+def _documents(path: Path) -> Iterator[pl.DataFrame]:
+    """Yield batches of a Parquet file with doc_id and text as strings.
+
+    Raises:
+        SchemaError: when the file has no such columns, or is no Parquet.
+    """
+    try:
+        file = pq.ParquetFile(path)
+    except (OSError, ValueError) as error:
+        msg = f"{path}: not a Parquet file: {error}"
+        raise SchemaError(msg) from error
+    with file:
+        names = file.schema_arrow.names
+        key = next((n for n in ("doc_id", "id") if n in names), None)
+        if key is None or "text" not in names:
+            raise SchemaError.missing(str(path), {"doc_id (or id)", "text"}, names)
+        for batch in file.iter_batches(batch_size=_ROWS):
+            frame = pl.DataFrame(pl.from_arrow(batch)).rename({key: "doc_id"})
+            yield frame.with_columns(pl.col("doc_id", "text").cast(pl.String))
+
+
+def _write(target: Path, frames: Iterable[pl.DataFrame]) -> int:
+    draft = target.with_name(f".{target.name}.draft")
+    iterator = iter(frames)
+    first = next(iterator, pl.DataFrame(schema=schema.KEY))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with table.TableWriter(draft, dict(first.schema)) as writer:
+            writer.write(first)
+            for frame in iterator:
+                writer.write(frame)
+            writer.finish({})
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+    return writer.rows

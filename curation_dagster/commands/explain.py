@@ -1,0 +1,148 @@
+"""`curate explain`: the story of one document, read from one shard's tables and the output shards it went to.
+
+A doc_id locates itself: its first half is a hash of source and file, so the plan says which shard to open.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from curation_dagster.clean.rules import rules_of
+from curation_dagster.errors import RecipeError
+from curation_dagster.export.shuffle import address
+from curation_dagster.lineage import ALL
+from curation_dagster.plan import doc_prefix
+from curation_dagster.verdict import describe, signal_of
+
+if TYPE_CHECKING:
+    from curation_dagster.lineage import Lineage
+    from curation_dagster.store import Ref
+
+_STAGES = ("raw", "annotated", "cleaned", "deduped", "scored", "scanned", "mixed", "decontaminated")
+_HIDDEN = {"row", "doc_id", "text", "text_bytes", "record_bytes"}
+
+
+def story(lineage: Lineage, doc_id: str) -> dict[str, Any]:
+    """Collect every stage's row for a document, and what decided its fate.
+
+    Raises:
+        RecipeError: when no planned shard holds such a document.
+    """
+    shard, path = _locate(lineage, doc_id)
+    found: dict[str, Any] = {"doc_id": doc_id, "shard": shard, "file": path, "stages": {}}
+    stages: dict[str, Any] = found["stages"]
+    for stage in _STAGES:
+        ref = lineage.current(stage, shard)
+        row = _row(lineage, ref, doc_id) if ref else None
+        if row is None:
+            if stage == "raw" and ref:
+                msg = f"{doc_id}: {shard} holds no such document"
+                raise RecipeError(msg)
+            continue
+        stages[stage] = row
+        if row.get("rejected_by"):
+            found["rejected_by"] = row["rejected_by"]
+            break
+    if stages.get("cleaned", {}).get("rejected_by"):
+        stages["cleaned"] |= _threshold(lineage, stages["cleaned"]["rejected_by"])
+    if stages.get("deduped", {}).get("duplicate_of"):
+        stages["deduped"]["kept_twin_url"] = _url(lineage, stages["deduped"]["duplicate_of"])
+    if stages.get("decontaminated") and not found.get("rejected_by"):
+        stages["exported"] = {"outputs": _outputs(lineage, doc_id, stages["mixed"]["copies"])}
+    found["fate"] = _fate(found)
+    return found
+
+
+def tell(story: dict[str, Any]) -> str:
+    """Write a story for a person."""
+    lines = [f"{story['doc_id']}  shard {story['shard']}  file {story['file']}"]
+    for stage, row in story["stages"].items():
+        verdict = row.get("rejected_by")
+        lines.append(f"\n{stage}: {'rejected by ' + verdict if verdict else 'kept'}")
+        lines += [
+            f"    {name:<32} {_short(value)}"
+            for name, value in row.items()
+            if name not in _HIDDEN and name != "rejected_by" and value is not None and value != []
+        ]
+    return "\n".join([*lines, "", story["fate"]])
+
+
+def _locate(lineage: Lineage, doc_id: str) -> tuple[str, str]:
+    prefix = doc_id.split("-", 1)[0]
+    for key, shard in lineage.shards.items():
+        for entry in shard.inputs:
+            if doc_prefix(shard.source, entry.path) == prefix:
+                return key, entry.path
+    msg = f"{doc_id}: no planned file of {lineage.recipe.name} has such documents; is it another recipe's?"
+    raise RecipeError(msg)
+
+
+def _row(lineage: Lineage, ref: Ref, doc_id: str) -> dict[str, Any] | None:
+    """Find a document's row; row groups are tried one by one, without their text first."""
+    with lineage.store.open(ref) as stream, pq.ParquetFile(stream) as file:
+        for group in range(file.num_row_groups):
+            ids = pl.Series(pl.from_arrow(file.read_row_group(group, columns=["doc_id"])["doc_id"]))
+            at = (ids == doc_id).arg_max()
+            if at is None or ids[at] != doc_id:
+                continue
+            columns = [n for n in file.schema_arrow.names if n not in {"text", "signature"}]
+            rows = file.read_row_group(group, columns=columns).slice(at, 1)
+            return pl.DataFrame(pl.from_arrow(rows)).row(0, named=True)
+    return None
+
+
+def _threshold(lineage: Lineage, rejected_by: str) -> dict[str, Any]:
+    """Say what the rule that rejected a document asks for."""
+    keep = rules_of(lineage.recipe.steps).get(rejected_by.removeprefix("clean."))
+    return {"rule": describe(keep), "decided_by": signal_of(keep)} if keep is not None else {}
+
+
+def _url(lineage: Lineage, doc_id: str) -> str | None:
+    shard, _ = _locate(lineage, doc_id)
+    ref = lineage.current("raw", shard)
+    row = _row(lineage, ref, doc_id) if ref else None
+    return row["url"] if row else None
+
+
+def _outputs(lineage: Lineage, doc_id: str, copies: list[dict[str, Any]]) -> list[str]:
+    """Name the output files that hold a document's copies, as the shuffle addresses them."""
+    mixture = lineage.current("mixture", ALL)
+    if mixture is None:
+        return []
+    counts = lineage.footer(mixture)["output_shards"]
+    found: dict[str, int] = {}
+    for entry in copies:
+        each = pl.DataFrame({"doc_id": doc_id, "copy": range(entry["copies"])})
+        _, outputs = address(
+            each, entry["phase"], counts[entry["phase"]], lineage.recipe.export.seed
+        )
+        for output in outputs:
+            ref = lineage.current("exported", output)
+            name = ref.name if ref else f"exported/{output} (not computed)"
+            found[name] = found.get(name, 0) + 1
+    return [f"{name} x{count}" if count > 1 else name for name, count in sorted(found.items())]
+
+
+def _fate(found: dict[str, Any]) -> str:
+    stages = found["stages"]
+    if reason := found.get("rejected_by"):
+        stage, row = next((s, r) for s, r in stages.items() if r.get("rejected_by"))
+        text = f"rejected in {stage} by {reason}"
+        if row.get("rule"):
+            value = stages["annotated"].get(row["decided_by"])
+            text += f": {row['decided_by']} is {_short(value)}, the rule is {row['rule']}"
+        if row.get("duplicate_of"):
+            text += f": duplicate of {row['duplicate_of']} (similarity {row['similarity']:.3f})"
+        if row.get("item"):
+            text += f": holds {row['benchmark']}/{row['item']} (score {row['score']:.3f})"
+        return text
+    if outputs := stages.get("exported", {}).get("outputs"):
+        return "shipped in " + ", ".join(outputs)
+    return f"kept so far, last seen in {list(stages)[-1]}"
+
+
+def _short(value: Any) -> str:  # noqa: ANN401 - a cell
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
