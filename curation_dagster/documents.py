@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+_LAST_ROW = (1 << 32) - 1
 _WITH_CUTS = ("deduped", "decontaminated")
 
 
@@ -37,7 +38,9 @@ def documents(
     wanted = ["row", "doc_id", "rejected_by", "text", *columns]
     if kept_by == "raw":
         for batch in table.batches(files["raw"], wanted):
-            yield batch.filter(pl.col("rejected_by").is_null()).drop("rejected_by")
+            docs = batch.filter(pl.col("rejected_by").is_null()).drop("rejected_by")
+            if docs.height:
+                yield docs
         return
     kept = table.RowReader(files[kept_by], ["row", "doc_id", "rejected_by"])
     edited = table.RowReader(files["annotated"], ["row", "text"]) if "annotated" in files else None
@@ -60,6 +63,10 @@ def documents(
             docs = docs.with_columns(text=pl.coalesce("text_edited", "text")).drop("text_edited")
         if docs.height:
             yield without_cuts(docs, [s for s in spans if s is not None])
+    rest = kept.up_to(_LAST_ROW)
+    if rest is not None and rest.height:
+        msg = f"{kept_by}: {rest.height} rows from {rest['row'][0]} on, but raw ends before"
+        raise IntegrityError(msg)
 
 
 def without_cuts(docs: pl.DataFrame, spans: Sequence[pl.DataFrame]) -> pl.DataFrame:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import fsspec
 
-from curation_dagster.errors import IntegrityError, RecipeError
+from curation_dagster.errors import IntegrityError, RecipeError, StorageError
+from curation_dagster.store import storage_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,7 +81,7 @@ def plan(recipe: Recipe, store: Store) -> list[Shard]:
 
     Raises:
         RecipeError: when a source matches no file, or the root knows the source by another
-            definition. IntegrityError: when a planned file changed or is gone.
+            definition. IntegrityError: when a planned file has another size.
     """
     generation = 1 + max((s.generation for s in shards(recipe, store)), default=-1)
     return [new for source in recipe.sources for new in _plan_source(source, store, generation)]
@@ -95,7 +96,9 @@ def list_inputs(source: Source, endpoint_url: str | None) -> list[tuple[str, str
     entries: dict[str, Any] = {}
     for pattern in source.paths:
         fs = _filesystem(pattern, endpoint_url)
-        matches = fs.glob(pattern, detail=True) if _MAGIC & set(pattern) else _one(fs, pattern)
+        with storage_errors(pattern):
+            fs.invalidate_cache()
+            matches = fs.glob(pattern, detail=True) if _MAGIC & set(pattern) else _one(fs, pattern)
         files = {name: e for name, e in matches.items() if e["type"] == "file"}
         if not files:
             msg = f"source {source.name!r}: no file matches {pattern}"
@@ -113,10 +116,19 @@ def open_input(entry: Input, endpoint_url: str | None = None) -> Any:  # noqa: A
     """Open an input file for reading, as stored.
 
     Raises:
-        IntegrityError: when the file is not what was planned.
+        IntegrityError: when the file is not what was planned, or gone.
     """
     fs = _filesystem(entry.url, endpoint_url)
-    if (found := _digest(fs, entry.url, fs.info(entry.url))) != entry.digest:
+    try:
+        with storage_errors(entry.url):
+            fs.invalidate_cache()
+            found = _digest(fs, entry.url, fs.info(entry.url))
+    except StorageError as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
+            raise
+        msg = f"{entry.url}: gone since it was planned; put it back, or plan a new root without it"
+        raise IntegrityError(msg) from error
+    if found != entry.digest:
         msg = f"{entry.url}: changed after planning (planned {entry.digest}, found {found}); give new data a new name"
         raise IntegrityError(msg)
     return fs.open(entry.url, "rb")

@@ -8,9 +8,18 @@ each stage makes of its section is the stage's business.
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003 - pydantic reads it at run time
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 NAME = r"^[a-z0-9][a-z0-9-]*$"
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -128,9 +137,18 @@ class GopherRepetition(Section):
     max_dup_10gram_char_ratio: Share = 0.10
 
 
-Edit = Normalize | Mask
-Judge = Language | GopherQuality | GopherRepetition
-Step = Edit | Judge
+def _edits_or_judges(step: Any) -> str:  # noqa: ANN401 - TOML is anything
+    """Tell an edit from a judge, so that an error is about the one step that is meant."""
+    edits = "edit" in step if isinstance(step, dict) else hasattr(step, "edit")
+    return "an edit" if edits else "a judge"
+
+
+Edit = Annotated[Normalize | Mask, Field(discriminator="edit")]
+Judge = Annotated[Language | GopherQuality | GopherRepetition, Field(discriminator="judge")]
+Step = Annotated[
+    Annotated[Edit, Tag("an edit")] | Annotated[Judge, Tag("a judge")],
+    Discriminator(_edits_or_judges),
+]
 
 
 class Dedup(Section):
@@ -299,24 +317,47 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
-        for what, names in (
-            ("source", self.source_names),
-            ("phase", tuple(p.name for p in self.mix.phases)),
-            ("benchmark", tuple(b.name for b in self.decontaminate.benchmarks)),
-            ("judge", tuple(s.judge for s in self.steps if hasattr(s, "judge"))),
+        judges = tuple(getattr(s, "judge", None) for s in self.steps)
+        for what, where, names in (
+            ("source", ("sources", "name"), self.source_names),
+            ("phase", ("mix", "phases", "name"), tuple(p.name for p in self.mix.phases)),
+            (
+                "benchmark",
+                ("decontaminate", "benchmarks", "name"),
+                tuple(b.name for b in self.decontaminate.benchmarks),
+            ),
+            ("judge", ("steps", "judge"), judges),
         ):
-            twice = sorted({n for n in names if names.count(n) > 1})
-            if twice:
-                msg = f"{what} named twice: {twice}"
-                raise ValueError(msg)
-        unknown = {n for p in self.mix.phases for n in p.weights} - set(self.source_names)
-        unknown |= set(self.dedup.source_priority) - set(self.source_names)
-        if unknown:
-            msg = f"no such source: {sorted(unknown)}; sources are {list(self.source_names)}"
-            raise ValueError(msg)
-        if self.score.classifier is None and any(
-            p.min_quality is not None for p in self.mix.phases
-        ):
-            msg = "mix.phases.min_quality needs [score.classifier]: without one, quality is null"
-            raise ValueError(msg)
+            for i, name in enumerate(names):
+                if name in names[:i] and name is not None:
+                    raise _wrong((*where[:-1], i, where[-1]), f"{what} named twice: {name}")
         return self
+
+    @model_validator(mode="after")
+    def _sources_are_known(self) -> Self:
+        named: list[tuple[tuple[str | int, ...], str]] = [
+            (("mix", "phases", i, "weights", name), name)
+            for i, phase in enumerate(self.mix.phases)
+            for name in phase.weights
+        ]
+        named += [
+            (("dedup", "source_priority", i), n) for i, n in enumerate(self.dedup.source_priority)
+        ]
+        for where, name in named:
+            if name not in self.source_names:
+                message = f"no such source: {name}; sources are {list(self.source_names)}"
+                raise _wrong(where, message)
+        return self
+
+    @model_validator(mode="after")
+    def _quality_is_measured(self) -> Self:
+        for i, phase in enumerate(self.mix.phases):
+            if phase.min_quality is not None and self.score.classifier is None:
+                message = "needs [score.classifier]: without one, quality is null"
+                raise _wrong(("mix", "phases", i, "min_quality"), message)
+        return self
+
+
+def _wrong(where: tuple[str | int, ...], message: str) -> PydanticCustomError:
+    """Make an error about one key out of a check that looks at several; `recipe_file` reads `where`."""
+    return PydanticCustomError("recipe", "{message}", {"message": message, "where": where})

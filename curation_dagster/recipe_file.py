@@ -11,8 +11,8 @@ import functools
 import hashlib
 import json
 import os
-import re
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +20,34 @@ from pydantic import ValidationError
 
 from curation_dagster.errors import RecipeError
 from curation_dagster.recipe import File, Recipe, Section, Source
+from curation_dagster.toml_lines import line_of, lines_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pydantic_core import ErrorDetails
 
+    from curation_dagster.toml_lines import KeyPath
+
 PRESETS = Path(__file__).parent / "presets"
+
+
+@dataclass(frozen=True)
+class _Written:
+    """A recipe's file and its text, to say where in it a problem is."""
+
+    path: Path
+    text: str
+
+    def wrong(self, problems: Sequence[tuple[KeyPath, str]]) -> RecipeError:
+        """Make the error that lists problems by line and key."""
+        lines = lines_of(self.text)
+        said = [f"{self.path}: {len(problems)} problem(s)"]
+        for where, what in problems:
+            line = line_of(lines, where)
+            key = ".".join(str(k) for k in where) or "recipe"
+            said.append(f"  line {line}: {key}: {what}" if line else f"  {key}: {what}")
+        return RecipeError("\n".join(said))
 
 
 def load(path: Path) -> Recipe:
@@ -35,24 +56,28 @@ def load(path: Path) -> Recipe:
     Raises:
         RecipeError: naming file, line, key, what was expected and what was found.
     """
-    text = _read(path)
+    written = _Written(path, _read(path))
     try:
-        raw = tomllib.loads(text)
+        raw = tomllib.loads(written.text)
     except tomllib.TOMLDecodeError as error:
         msg = f"{path}: not valid TOML: {error}"
         raise RecipeError(msg) from error
-    if "steps" in raw:
-        raw["steps"] = _expand(raw["steps"], path)
+    origins: list[KeyPath] = []
+    if isinstance(raw.get("steps"), list):
+        raw["steps"], origins = _expand(raw["steps"], written)
     raw.setdefault("name", path.stem)
     raw = _resolve(raw, path.parent.resolve())
     try:
         recipe = Recipe.model_validate(raw)
     except ValidationError as error:
-        lines = "\n".join(f"  {_explain(detail, text)}" for detail in error.errors())
-        msg = f"{path}: {error.error_count()} problem(s)\n{lines}"
-        raise RecipeError(msg) from error
-    for file in files(recipe):
-        check_file(file, path)
+        problems = [(_where(d, raw), _what(d)) for d in _innermost(error.errors())]
+        raise written.wrong(
+            [(_as_written(where, origins), what) for where, what in problems]
+        ) from error
+    for where, file in files(recipe):
+        if problem := check_file(file):
+            key, what = problem
+            raise written.wrong([(_as_written((*where, key), origins), what)])
     return recipe
 
 
@@ -96,29 +121,26 @@ def presets() -> dict[str, dict[str, Any]]:
     return {p.stem: tomllib.loads(p.read_text("utf-8")) for p in sorted(PRESETS.glob("*.toml"))}
 
 
-def files(section: Section) -> Iterator[File]:
-    """Yield every file a recipe, or a part of one, names."""
+def files(section: Section, where: KeyPath = ()) -> Iterator[tuple[KeyPath, File]]:
+    """Yield every file a recipe, or a part of one, names, and the key that names it."""
     if isinstance(section, File):
-        yield section
+        yield where, section
         return
-    for value in dict(section).values():
-        for item in value if isinstance(value, tuple) else (value,):
+    for name, value in dict(section).items():
+        if isinstance(value, Section):
+            yield from files(value, (*where, name))
+        for i, item in enumerate(value) if isinstance(value, tuple) else ():
             if isinstance(item, Section):
-                yield from files(item)
+                yield from files(item, (*where, name, i))
 
 
-def check_file(file: File, recipe_path: Path) -> None:
-    """Refuse a file that is missing or holds other bytes than the recipe pins.
-
-    Raises:
-        RecipeError: naming the file.
-    """
+def check_file(file: File) -> tuple[str, str] | None:
+    """Say what is wrong with a file that is missing or holds other bytes than are pinned: key, problem."""
     if not file.path.is_file():
-        msg = f"{recipe_path}: no such file: {file.path}"
-        raise RecipeError(msg)
-    if file.sha256 and sha256(file.path) != file.sha256:
-        msg = f"{recipe_path}: {file.path} has sha256 {sha256(file.path)}, expected {file.sha256}"
-        raise RecipeError(msg)
+        return "path", f"no such file: {file.path}"
+    if file.sha256 and (found := sha256(file.path)) != file.sha256:
+        return "sha256", f"{file.path} has sha256 {found}, expected {file.sha256}"
+    return None
 
 
 def sha256(path: Path) -> str:
@@ -139,29 +161,38 @@ def _read(path: Path) -> str:
     except FileNotFoundError as error:
         msg = f"{path}: no such recipe; `curate init NAME PATHS…` writes one"
         raise RecipeError(msg) from error
+    except OSError as error:
+        msg = f"{path}: cannot be read: {error.strerror}"
+        raise RecipeError(msg) from error
     except UnicodeDecodeError as error:
         msg = f"{path}: not UTF-8 at byte {error.start}"
         raise RecipeError(msg) from error
 
 
-def _expand(steps: list[dict[str, Any]], path: Path) -> list[dict[str, Any]]:
-    expanded: list[dict[str, Any]] = []
+def _expand(steps: list[Any], written: _Written) -> tuple[list[Any], list[KeyPath]]:
+    """Replace presets by their steps; return the steps, and the key in the file that each comes from."""
+    expanded: list[Any] = []
+    origins: list[KeyPath] = []
     known = presets()
-    for step in steps:
+    for i, step in enumerate(steps):
         if not isinstance(step, dict) or "preset" not in step:
             expanded.append(step)
-            continue
-        name, overrides = step["preset"], {k: v for k, v in step.items() if k != "preset"}
-        if name not in known:
-            msg = f"{path}: steps: no preset {name!r}; there are {sorted(known)}"
-            raise RecipeError(msg)
-        of_preset = known[name]["steps"]
-        unknown = set(overrides) - {s.get("judge") for s in of_preset}
-        if unknown:
-            msg = f"{path}: preset {name!r} has no judge {sorted(unknown)} to override"
-            raise RecipeError(msg)
-        expanded += [s | overrides.get(s.get("judge", ""), {}) for s in of_preset]
-    return expanded
+            origins.append(("steps", i))
+        else:
+            name, overrides = step["preset"], {k: v for k, v in step.items() if k != "preset"}
+            if not isinstance(name, str) or name not in known:
+                what = f"no preset {name!r}; there are {sorted(known)}"
+                raise written.wrong([(("steps", i, "preset"), what)])
+            judges = [s["judge"] for s in known[name]["steps"] if "judge" in s]
+            for judge, fields in overrides.items():
+                if judge not in judges or not isinstance(fields, dict):
+                    what = f"preset {name!r} takes tables named after its judges {judges}, found {fields!r}"
+                    raise written.wrong([(("steps", i, judge), what)])
+            for of_preset in known[name]["steps"]:
+                judge = of_preset.get("judge", "")
+                expanded.append(of_preset | overrides.get(judge, {}))
+                origins.append(("steps", i, judge))
+    return expanded, origins
 
 
 def _resolve(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -183,52 +214,51 @@ def _resolve(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
     raw = walk(raw)
     if isinstance(raw.get("root"), str):
         raw["root"] = absolute(raw["root"])
-    for source in raw.get("sources", []):
+    for source in raw["sources"] if isinstance(raw.get("sources"), list) else ():
         if isinstance(source, dict) and isinstance(source.get("paths"), list):
             source["paths"] = [absolute(p) if isinstance(p, str) else p for p in source["paths"]]
     return raw
 
 
-def _explain(detail: ErrorDetails, text: str) -> str:
-    keys = [k for k in detail["loc"] if not isinstance(k, str) or not re.search(r"[A-Z\[]", k)]
-    where = ".".join(str(k) for k in keys) or "recipe"
-    line = _line_of(keys, text)
-    found = (
-        "" if detail["type"] in {"missing", "value_error"} else f", found {detail['input']!r}"[:120]
-    )
-    return (
-        f"line {line}: {where}: {detail['msg']}{found}"
-        if line
-        else f"{where}: {detail['msg']}{found}"
-    )
+def _innermost(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Leave out what only follows from a problem further in: a list is too short if its item is wrong."""
+    places = [d["loc"] for d in details]
+    return [
+        d
+        for d in details
+        if not any(len(p) > len(d["loc"]) and p[: len(d["loc"])] == d["loc"] for p in places)
+    ]
 
 
-def _line_of(keys: list[Any], text: str) -> int | None:
-    """Find the line that sets the key at this path; the line of its table where the key is absent."""
-    names = [k for k in keys if isinstance(k, str)]
-    indices = {
-        name: keys[i + 1] for i, name in enumerate(keys[:-1]) if isinstance(keys[i + 1], int)
-    }
-    if not names:
-        return None
-    table, best = "", None
-    seen: dict[str, int] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line):
-            table = header[1]
-            seen[table] = seen.get(table, -1) + 1
-            here = _in_table(table, seen, names, indices)
-            best = number if here and names[: table.count(".") + 1] == table.split(".") else best
-        elif key := re.match(r"\s*([A-Za-z0-9_-]+)\s*=", line):
-            path = [*table.split("."), key[1]] if table else [key[1]]
-            if path == names[: len(path)] and (not table or _in_table(table, seen, names, indices)):
-                best = number
-    return best
+def _where(detail: ErrorDetails, raw: dict[str, Any]) -> KeyPath:
+    """Name the key a problem is about; what pydantic adds to it for unions is no key of the recipe."""
+    if "where" in detail.get("ctx", {}):
+        return tuple(detail["ctx"]["where"])
+    where: list[str | int] = []
+    node: Any = raw
+    for i, key in enumerate(detail["loc"]):
+        inside = key in node if isinstance(node, dict) else isinstance(node, list)
+        if inside and isinstance(key, int) == isinstance(node, list):
+            node = node[key]
+        elif detail["type"] != "missing" or i + 1 < len(detail["loc"]):
+            continue
+        where.append(key)
+    if "discriminator" in detail.get("ctx", {}):
+        where.append(detail["ctx"]["discriminator"].strip("'"))
+    return tuple(where)
 
 
-def _in_table(table: str, seen: dict[str, int], names: list[str], indices: dict[str, Any]) -> bool:
-    parts = table.split(".")
-    if parts != names[: len(parts)]:
-        return False
-    first = parts[0]
-    return first not in indices or seen.get(first, 0) == indices[first]
+_SAYS_ALL = {"missing", "value_error", "recipe", "union_tag_invalid", "union_tag_not_found"}
+
+
+def _what(detail: ErrorDetails) -> str:
+    with_value = detail["type"] not in _SAYS_ALL
+    return detail["msg"] + (f", found {detail['input']!r}"[:120] if with_value else "")
+
+
+def _as_written(where: KeyPath, origins: list[KeyPath]) -> KeyPath:
+    """Translate a key of an expanded step into the one in the file."""
+    match where:
+        case ("steps", int(i), *rest):
+            return (*origins[i], *rest)
+    return where

@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import socket
+import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,29 +91,27 @@ class Store:
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
         """Give a local folder to write in, removed afterwards; on the root's own disk if that is local."""
-        base = (
-            Path(self.path(SCRATCH))
-            if self.is_local
-            else Path(tempfile.gettempdir()) / "curation-scratch"
-        )
+        base = self._scratch_base
         base.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=base, prefix=_owner()) as folder:
             yield Path(folder)
 
     def sweep(self) -> int:
         """Remove scratch folders of processes of this host that no longer live; return how many."""
-        base = (
-            Path(self.path(SCRATCH))
-            if self.is_local
-            else Path(tempfile.gettempdir()) / "curation-scratch"
-        )
+        base = self._scratch_base
         removed = 0
-        for folder in base.glob(f"{socket.gethostname()}-*"):
-            pid = folder.name.removeprefix(f"{socket.gethostname()}-").split("-")[0]
-            if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+        for folder in base.iterdir() if base.is_dir() else ():
+            ours = re.fullmatch(rf"{re.escape(socket.gethostname())}-(\d+)-[^-]+", folder.name)
+            if ours and not Path(f"/proc/{ours[1]}").exists():
                 shutil.rmtree(folder, ignore_errors=True)
                 removed += 1
         return removed
+
+    @property
+    def _scratch_base(self) -> Path:
+        if self.is_local:
+            return Path(self.path(SCRATCH))
+        return Path(tempfile.gettempdir()) / "curation-scratch"
 
     def publish(self, scratch: Path, stage: str, partition: str, digest: str) -> Ref:
         """Make a finished scratch file visible under its final name: a rename, or one upload.
@@ -131,7 +130,7 @@ class Store:
             )
             raise IntegrityError(msg)
         if ref not in twins:
-            with _storage_errors(ref.name):
+            with storage_errors(ref.name):
                 if self.is_local:
                     target = Path(self.path(ref.name))
                     target.parent.mkdir(parents=True, exist_ok=True)
@@ -143,12 +142,12 @@ class Store:
 
     def create(self, name: str, content: bytes) -> bool:
         """Write a small file unless it is there; return whether this call wrote it. Whole or absent."""
-        with _storage_errors(name):
+        with storage_errors(name):
             if not self.is_local:
                 try:
                     self.fs.pipe_file(self.path(name), content, mode="create")
-                except (FileExistsError, OSError) as error:
-                    if isinstance(error, FileExistsError) or "PreconditionFailed" in str(error):
+                except OSError as error:
+                    if isinstance(error, FileExistsError) or _is_precondition(error):
                         return False
                     raise
                 return True
@@ -157,6 +156,7 @@ class Store:
             with self.scratch() as folder:
                 draft = folder / "draft"
                 draft.write_bytes(content)
+                _sync(draft)
                 try:
                     os.link(draft, target)
                 except FileExistsError:
@@ -165,7 +165,7 @@ class Store:
 
     def replace(self, name: str, scratch: Path) -> None:
         """Put a rendering (never a partition) at a fixed name, replacing what was there."""
-        with _storage_errors(name):
+        with storage_errors(name):
             if self.is_local:
                 target = Path(self.path(name))
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -175,13 +175,22 @@ class Store:
 
     def read(self, name: str) -> bytes:
         """Read a small file whole."""
-        with _storage_errors(name):
+        with storage_errors(name):
             return bytes(self.fs.cat_file(self.path(name)))
 
-    def open(self, ref: Ref) -> Any:  # noqa: ANN401 - fsspec has no types
-        """Open a file for ranged reading, without verifying it."""
-        with _storage_errors(ref.name):
-            return self.fs.open(self.path(ref.name), "rb", **({} if self.is_local else _READ))
+    @contextlib.contextmanager
+    def open(self, ref: Ref) -> Iterator[Any]:
+        """Open a file for ranged reading, without verifying it.
+
+        Raises:
+            StorageError: when the storage refuses or fails, at the opening or while it is read.
+        """
+        options = {} if self.is_local else _READ
+        with (
+            storage_errors(ref.name),
+            self.fs.open(self.path(ref.name), "rb", **options) as stream,
+        ):
+            yield stream
 
     @contextlib.contextmanager
     def fetch(self, *refs: Ref) -> Iterator[list[Path]]:
@@ -197,14 +206,14 @@ class Store:
                 folder = stack.enter_context(self.scratch())
                 paths = [folder / ref.name.replace("/", "-") for ref in refs]
                 for ref, path in zip(refs, paths, strict=True):
-                    with _storage_errors(ref.name):
+                    with storage_errors(ref.name):
                         self.fs.get_file(self.path(ref.name), str(path))
             for ref, path in zip(refs, paths, strict=True):
                 verify(ref, path, self.path(ref.name))
             yield paths
 
     def _listing(self, folder: str) -> list[tuple[str, int]]:
-        with _storage_errors(folder):
+        with storage_errors(folder):
             fs = self.fs
             fs.invalidate_cache()
             try:
@@ -268,10 +277,22 @@ def _filesystem(root: str, endpoint_url: str | None) -> Any:  # noqa: ANN401 - f
 
 
 @contextlib.contextmanager
-def _storage_errors(name: str) -> Iterator[None]:
+def storage_errors(name: str) -> Iterator[None]:
     """Name the key in what the storage says, without the arguments that may hold secrets."""
     try:
         yield
-    except (OSError, TimeoutError) as error:
+    except _refusals() as error:
         msg = f"{name}: {type(error).__name__}: {error}"
         raise StorageError(msg) from error
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """Say what storage raises: not every error of botocore is an OSError, and it may not be loaded."""
+    botocore = sys.modules.get("botocore.exceptions")
+    return (OSError, botocore.BotoCoreError, botocore.ClientError) if botocore else (OSError,)
+
+
+def _is_precondition(error: OSError) -> bool:
+    """Tell the refusal of a name that is taken; only Amazon's own answer becomes a FileExistsError."""
+    answer = getattr(error.__cause__, "response", {})
+    return bool(answer.get("Error", {}).get("Code") == "PreconditionFailed")

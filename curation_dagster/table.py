@@ -103,6 +103,8 @@ def footer(source: Any, where: str) -> dict[str, Any]:  # noqa: ANN401 - a path 
     try:
         metadata = pq.read_metadata(source).metadata or {}
     except (ArrowInvalid, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the storage failed; Arrow's own have no errno
         msg = (
             f"{where}: damaged: {error}. "
             "Remove the file and run again: the partition is recomputed."

@@ -39,7 +39,7 @@ def verdict(verb: str, rules: Mapping[str, pl.Expr]) -> pl.Expr:
 def deciding_value(rules: Mapping[str, pl.Expr]) -> pl.Expr:
     """Give the value of the signal that decided a rejection, as Float64; null where kept or not a number."""
     value = pl.lit(None, dtype=pl.Float64)
-    for keep in reversed(rules.values()):
+    for keep in reversed(list(rules.values())):
         signal = pl.col(signal_of(keep)).cast(pl.Float64, strict=False)
         value = pl.when(~keep.fill_null(value=False)).then(signal).otherwise(value)
     return value

@@ -98,13 +98,15 @@ def find_duplicates(job: Job, files: Files) -> dict[str, Any]:
         for shard, path in zip(job.shards, paths, strict=True)
     ]
     docs = pl.concat(parts)
+    bands, height = parameters(job.recipe.dedup)
+    width = bands * height
 
     def band(number: int) -> pl.Series:
         name = band_name(number)
         return pl.concat([table.read(path, [name]) for path in paths]).to_series()
 
     def signatures(rows: pl.Series) -> NDArray[np.uint32]:
-        return _signatures(paths, [part.height for part in parts], rows)
+        return _signatures(paths, [part.height for part in parts], rows, width)
 
     found = clusters(docs, band, signatures, job.recipe.dedup).select(list(schema.DUPLICATES))
     slices = {shard[0]: frame_digest(rows) for shard, rows in _by_shard(found)}
@@ -141,21 +143,20 @@ def _quality_column(config: Dedup, annotated: Path) -> list[str]:
     return [config.quality_key]
 
 
-def _signatures(paths: list[Path], heights: list[int], rows: pl.Series) -> NDArray[np.uint32]:
-    """Load the signatures of ascending positions in the concatenation of all shards."""
-    found, start = [], 0
-    wanted = rows.to_numpy()
+def _signatures(paths: list[Path], heights: list[int], rows: pl.Series, width: int) -> NDArray[np.uint32]:
+    """Load the signatures of ascending positions in the concatenation of all shards: n x width."""
+    found = [np.empty((0, width), np.uint32)]
+    wanted, start = rows.to_numpy(), 0
     for path, height in zip(paths, heights, strict=True):
         low, high = np.searchsorted(wanted, [start, start + height])
-        here = wanted[low:high] - start
-        first = 0
+        here, first = wanted[low:high] - start, 0
         for batch in table.batches(path, ["signature"]) if len(here) else ():
             inside = here[(here >= first) & (here < first + batch.height)] - first
             lists = batch["signature"].gather(inside)
-            found.append(lists.explode().to_numpy().reshape(len(inside), -1))
+            found.append(lists.explode().to_numpy().reshape(len(inside), width))
             first += batch.height
         start += height
-    return np.concatenate([f for f in found if f.size]).astype(np.uint32)
+    return np.concatenate(found)
 
 
 def _by_shard(found: pl.DataFrame) -> list[tuple[tuple[str], pl.DataFrame]]:

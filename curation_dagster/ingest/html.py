@@ -9,10 +9,16 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from resiliparse.extract.html2text import extract_plain_text
-from resiliparse.parse.encoding import bytes_to_str, detect_encoding
+from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 from resiliparse.parse.html import HTMLTree
 
 MAX_REPLACED_RATIO: Final = 0.05
+_SUPERSETS: Final = {
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+    "gbk": "gb18030",
+}  # as WHATWG reads them
+_ISO_2022: Final = b"\x1b$"  # ISO-2022-JP is seven bits, and so valid UTF-8
 
 
 class Page(NamedTuple):
@@ -24,18 +30,31 @@ class Page(NamedTuple):
 
 
 def decode(body: bytes, charset: str | None) -> str | None:
-    """Decode strictly as UTF-8, else by the header's charset, the page's own, or detection; None if it fails.
+    """Decode strictly as UTF-8, else by the header's charset, else by the page's own or detection.
 
-    None means that more than 5 % of the characters came out as replacement characters.
+    Where none fits strictly the first that leaves at most 5 % replacement characters does; None if
+    none does. UTF-8 is not tried first on bytes that say otherwise and yet are valid UTF-8.
     """
+    if not (charset or "").startswith("utf-16") and _ISO_2022 not in body:
+        try:
+            return body.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            pass
+    detected = detect_encoding(body, max_len=1 << 16, from_html_meta=True)
+    for errors in ("strict", "replace"):
+        for name in (charset, detected):
+            text = _decoded(body, name, errors) if name else None
+            if text and text.count("\ufffd") <= MAX_REPLACED_RATIO * len(text):
+                return text.removeprefix("\ufeff")
+    return None
+
+
+def _decoded(body: bytes, name: str, errors: str) -> str | None:
     try:
-        return body.decode("utf-8")
-    except UnicodeDecodeError:
-        pass
-    known = charset or detect_encoding(body, max_len=1 << 16, from_html_meta=True)
-    text = bytes_to_str(body, known or "windows-1252")
-    replaced = text.count("�")
-    return None if replaced > MAX_REPLACED_RATIO * max(len(text), 1) else text
+        codec = map_encoding_to_html5(name) or name
+        return body.decode(_SUPERSETS.get(codec, codec), errors)
+    except (LookupError, UnicodeDecodeError):  # servers send charsets that do not exist
+        return None
 
 
 def extract(html: str) -> Page:
