@@ -7,6 +7,7 @@ into the footer; seconds do not.
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -148,6 +149,8 @@ def run(job: Job, work: Callable[[Job, Files], dict[str, Any]]) -> Receipt:
         for name, draft in files.extra.items():
             job.store.publish(draft, job.stage, name, digest)
         ref = job.store.publish(files.draft, job.stage, job.partition, digest)
+        record = json.dumps(job.made_from, sort_keys=True).encode()
+        job.store.create(lineage_.record_name(job.stage, job.partition, digest), record)
     return Receipt(ref, computed=True, summary=summary, seconds=time.monotonic() - began)
 
 
@@ -173,7 +176,7 @@ def write_table(
             msg = f"{job.key}: {job.expected_rows} documents came in, {found} rows came out; not published"
             raise IntegrityError(msg)
         footer = tally.summary | more
-        writer.finish(footer | {"made_from": job.made_from})
+        writer.finish(footer)
     return footer
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from curation_dagster.store import Ref, Store
 
 ALL = "all"
+RECORDS = "made"
 State = Literal["current", "stale", "missing", "blocked"]
 
 
@@ -215,11 +216,17 @@ class Lineage:
         files = self.files(stage, partition)
         if not files:
             return "new"
-        before: dict[str, Any] = self.footer(files[-1]).get("made_from", {})
+        before = self._record(files[-1])
         changed = sorted(k for k in made_from if made_from[k] != before.get(k))
         return "changed: " + ", ".join(
             _name_change(k, before.get(k), made_from[k]) for k in changed
         )
+
+    def _record(self, ref: Ref) -> dict[str, Any]:
+        """Read what a file was made from; it lies beside the files, so that equal content has equal bytes."""
+        name = record_name(ref.stage, ref.partition, ref.input)
+        known = name.rsplit("/", 1)[1] in self.store.names(f"{RECORDS}/{ref.stage}")
+        return dict(json.loads(self.store.read(name))) if known else {}
 
     def footer(self, ref: Ref) -> dict[str, Any]:
         """Read a partition's summary and what it was made from."""
@@ -256,6 +263,11 @@ class Lineage:
                     outputs if len(outputs) <= 1 else short_hash(outputs)
                 )
         return made_from
+
+
+def record_name(stage: str, partition: str, digest: str) -> str:
+    """Name the small file that says what a partition was made from."""
+    return f"{RECORDS}/{stage}/{partition}.{digest}.json"
 
 
 @functools.lru_cache(maxsize=100_000)

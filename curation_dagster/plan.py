@@ -72,7 +72,7 @@ def doc_prefix(source: str, path: str) -> str:
 
 def shards(recipe: Recipe, store: Store) -> list[Shard]:
     """Read the planned shards of a recipe's sources, in plan order."""
-    found = [shard for source in recipe.sources for shard in _planned(store, source.name)]
+    found = [shard for source in recipe.sources for shard in _planned(store, source)]
     return sorted(found, key=lambda s: (s.generation, s.source, s.number))
 
 
@@ -94,7 +94,8 @@ def list_inputs(source: Source, endpoint_url: str | None) -> list[tuple[str, str
         RecipeError: for a pattern that matches nothing.
     """
     entries: dict[str, Any] = {}
-    for pattern in source.paths:
+    patterns = tuple(p.removeprefix("file://") for p in source.paths)
+    for pattern in patterns:
         fs = _filesystem(pattern, endpoint_url)
         with storage_errors(pattern):
             fs.invalidate_cache()
@@ -105,7 +106,7 @@ def list_inputs(source: Source, endpoint_url: str | None) -> list[tuple[str, str
             raise RecipeError(msg)
         protocol = "s3://" if pattern.startswith("s3://") else ""
         entries |= {protocol + name: entry for name, entry in files.items()}
-    base = _common_folder(source.paths)
+    base = _common_folder(patterns)
     return [
         (url.removeprefix(base).lstrip("/"), url, int(e["size"]), e)
         for url, e in sorted(entries.items())
@@ -139,7 +140,7 @@ def _plan_source(source: Source, store: Store, generation: int) -> list[Shard]:
     made: list[Shard] = []
     listed = list_inputs(source, store.endpoint_url)
     while True:
-        known = _planned(store, source.name)
+        known = _planned(store, source)
         taken = {i.path: i for s in known for i in s.inputs}
         _refuse_changed(source, listed, taken)
         fresh = [entry for entry in listed if entry[0] not in taken]
@@ -158,7 +159,10 @@ def _plan_source(source: Source, store: Store, generation: int) -> list[Shard]:
 
 
 def _define(source: Source, store: Store) -> None:
-    definition = _json(source.model_dump(exclude={"shard_bytes"}))
+    # Patterns count relative to what they have in common: a project may be moved as a whole.
+    base = _common_folder(source.paths)
+    patterns = [path.removeprefix(base).lstrip("/") for path in source.paths]
+    definition = _json(source.model_dump(exclude={"shard_bytes"}) | {"paths": patterns})
     name = f"plan/{source.name}/{_DEFINITION}"
     if not store.create(name, definition) and store.read(name) != definition:
         known, ours = json.loads(store.read(name)), json.loads(definition)
@@ -182,18 +186,18 @@ def _refuse_changed(
             raise IntegrityError(msg)
 
 
-def _planned(store: Store, source: str) -> list[Shard]:
-    names = [n for n in store.names(f"plan/{source}") if n.endswith(".json") and n != _DEFINITION]
-    return [_read_shard(store, f"plan/{source}/{name}") for name in names]
+def _planned(store: Store, source: Source) -> list[Shard]:
+    folder, base = f"plan/{source.name}", _common_folder(source.paths)
+    names = [n for n in store.names(folder) if n.endswith(".json") and n != _DEFINITION]
+    return [_read_shard(store, f"{folder}/{name}", base) for name in names]
 
 
 @functools.lru_cache(maxsize=65536)
-def _read_shard(store: Store, name: str) -> Shard:
-    """Read one shard's file; it never changes, so it is read once a process."""
+def _read_shard(store: Store, name: str, base: str) -> Shard:
+    """Read one shard's file (it never changes) and say where its inputs are for this recipe."""
     raw = json.loads(store.read(name))
-    return Shard(
-        raw["source"], raw["number"], raw["generation"], tuple(Input(**i) for i in raw["inputs"])
-    )
+    inputs = tuple(Input(**(entry | {"url": f"{base}/{entry['path']}"})) for entry in raw["inputs"])
+    return Shard(raw["source"], raw["number"], raw["generation"], inputs)
 
 
 def _grouped(

@@ -60,7 +60,6 @@ def make_release(job: Job, files: Files) -> dict[str, Any]:
         "licenses": _counts(contents, "license")[:_TOP_LICENCES],
         "funnel": funnel(lineage)["stages"],
         "mixture": _mixture(lineage),
-        "made_from": job.made_from,
     }
     files.draft.write_text(
         json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False) + "\n", "utf-8"

@@ -6,12 +6,14 @@ Fields are read by name; nothing is guessed. A line's offset counts bytes of the
 from __future__ import annotations
 
 import gzip
-import io
+import zlib
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
+from pyarrow.lib import ArrowInvalid
 
 from curation_dagster.errors import RecipeError
 
@@ -22,6 +24,16 @@ if TYPE_CHECKING:
 
 _CHUNK: Final = 16 << 20
 _ROWS: Final = 10_000
+_PIECE: Final = 1 << 20
+_ZSTD_PIECE: Final = 1 << 14
+_DAMAGE: Final = (OSError, EOFError, zlib.error, zstandard.ZstdError)
+_DATES: Final = (
+    "%+",
+    "%Y-%m-%d %H:%M:%S%.f%#z",
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%d",
+)
 _FIELDS: Final = ("text_field", "url_field", "date_field")
 
 
@@ -29,11 +41,11 @@ def json_lines(stream: Any, name: str, source: Source) -> Iterator[pl.DataFrame]
     """Yield frames (offset, text, url, crawled_at, record_bytes, rejected_by) of a JSONL file, plain, gzip or zstd."""
     offset, rest = 0, b""
     damage: str | None = None
-    chunks = _chunks(_decompressed(stream, name))
+    chunks = _chunks(_pieces(stream, name.lower()))
     while True:
         try:
             chunk = next(chunks, b"")
-        except (OSError, EOFError, zstandard.ZstdError) as error:
+        except _DAMAGE as error:
             chunk, damage = b"", str(error)
         block = rest + chunk
         cut = block.rfind(b"\n") + 1 if chunk else len(block)
@@ -50,41 +62,52 @@ def parquet(stream: Any, name: str, source: Source) -> Iterator[pl.DataFrame]:  
     """Yield the same frames of a Parquet file; `offset` is the row.
 
     Raises:
-        RecipeError: when the file has no column called as the recipe says.
+        RecipeError: when the file has no column of text called as the recipe says.
     """
-    with pq.ParquetFile(stream) as file:
-        names = file.schema_arrow.names
-        if source.text_field not in names:
-            msg = f"source {source.name!r}: {name}: no column {source.text_field!r}; found {names}"
-            raise RecipeError(msg)
-        wanted = [getattr(source, f) for f in _FIELDS if getattr(source, f) in names]
-        row = 0
-        for batch in file.iter_batches(batch_size=_ROWS, columns=wanted):
-            frame = pl.DataFrame(pl.from_arrow(batch))
-            yield _judged(
-                frame.select(
-                    offset=pl.int_range(row, row + frame.height, dtype=pl.UInt64),
-                    text=pl.col(source.text_field).cast(pl.String),
-                    url=_column(frame, source.url_field),
-                    crawled_at=_date(_column(frame, source.date_field)),
-                    title=pl.lit(None, dtype=pl.String),
-                    record_bytes=pl.col(source.text_field)
-                    .cast(pl.String)
-                    .str.len_bytes()
-                    .cast(pl.UInt64),
-                    malformed=pl.lit(value=False),
-                )
-            )
-            row += frame.height
+    row = 0
+    try:
+        with pq.ParquetFile(stream) as file:
+            schema = file.schema_arrow
+            if source.text_field not in schema.names:
+                msg = f"source {source.name!r}: {name}: no column {source.text_field!r}; found {schema.names}"
+                raise RecipeError(msg)
+            if pa.types.is_nested(kind := schema.field(source.text_field).type):
+                msg = f"source {source.name!r}: {name}: column {source.text_field!r} is {kind}, not text"
+                raise RecipeError(msg)
+            wanted = [getattr(source, f) for f in _FIELDS if getattr(source, f) in schema.names]
+            for batch in file.iter_batches(batch_size=_ROWS, columns=wanted):
+                frame = pl.DataFrame(pl.from_arrow(batch))
+                yield _rows(frame, row, source)
+                row += frame.height
+    except (ArrowInvalid, OSError) as error:
+        yield _damaged(row, str(error))
+
+
+def _rows(frame: pl.DataFrame, first: int, source: Source) -> pl.DataFrame:
+    stored = frame[source.text_field]
+    text = _decoded(stored.to_list()) if stored.dtype == pl.Binary else stored.cast(pl.String)
+    return _judged(
+        frame.select(
+            offset=pl.int_range(first, first + frame.height, dtype=pl.UInt64),
+            text=text.alias("text"),
+            url=_column(frame, source.url_field),
+            crawled_at=_date(_column(frame, source.date_field)),
+            title=pl.lit(None, dtype=pl.String),
+            record_bytes=text.str.len_bytes().cast(pl.UInt64).alias("record_bytes"),
+            malformed=(text.is_null() & stored.is_not_null()).alias("malformed"),
+        )
+    )
 
 
 def _lines(block: bytes, offset: int, source: Source) -> pl.DataFrame:
     parts = block.split(b"\n")
     if not parts[-1]:
         parts.pop()
-    lengths = pl.Series([len(p) + 1 for p in parts], dtype=pl.UInt64)
+    sizes = [len(p) + 1 for p in parts]
+    sizes[-1] -= not block.endswith(b"\n")
+    lengths = pl.Series(sizes, dtype=pl.UInt64)
     raw = pl.Series("line", parts, dtype=pl.Binary)
-    line = raw.cast(pl.String, strict=False) if _is_utf8(block) else _decoded(parts)
+    line = raw.cast(pl.String, strict=False) if _is_utf8(block) else _decoded(list(parts))
     frame = pl.DataFrame({"line": line, "record_bytes": lengths})
     at = pl.col("line").str
     return _judged(
@@ -133,7 +156,12 @@ def _column(frame: pl.DataFrame, name: str) -> pl.Expr:
 
 
 def _date(text: pl.Expr) -> pl.Expr:
-    return text.str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
+    """Parse each date by itself: a format guessed from a batch's first date would depend on the batch."""
+    parsed = [
+        text.str.to_datetime(f, time_unit="us", time_zone="UTC", strict=False, exact=True)
+        for f in _DATES
+    ]
+    return pl.coalesce(parsed)
 
 
 def _is_utf8(block: bytes) -> bool:
@@ -144,23 +172,51 @@ def _is_utf8(block: bytes) -> bool:
     return True
 
 
-def _decoded(parts: list[bytes]) -> pl.Series:
-    """Decode line by line; a line that is not UTF-8 becomes null and so malformed. The rare path."""
-    return pl.Series(
-        "line", [p.decode("utf-8") if _is_utf8(p) else None for p in parts], dtype=pl.String
-    )
+def _decoded(parts: list[bytes | None]) -> pl.Series:
+    """Decode one by one; what is not UTF-8 becomes null and so malformed. The rare path."""
+    texts = [p.decode("utf-8") if p is not None and _is_utf8(p) else None for p in parts]
+    return pl.Series("line", texts, dtype=pl.String)
 
 
-def _decompressed(stream: Any, name: str) -> Any:  # noqa: ANN401 - any binary stream
+def _pieces(stream: Any, name: str) -> Iterator[bytes]:  # noqa: ANN401 - any binary stream
+    """Decompress piece by piece, so that little is lost before damage."""
     if name.endswith(".gz"):
-        return gzip.GzipFile(fileobj=stream)
-    if name.endswith(".zst"):
-        return io.BufferedReader(
-            zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)  # type: ignore[arg-type]
-        )
-    return stream
+        with gzip.GzipFile(fileobj=stream) as file:
+            yield from iter(lambda: file.read1(_PIECE), b"")
+    elif name.endswith(".zst"):
+        yield from _zstd(stream)
+    else:
+        yield from iter(lambda: stream.read(_PIECE), b"")
 
 
-def _chunks(stream: Any) -> Iterator[bytes]:  # noqa: ANN401 - any binary stream
-    while chunk := stream.read(_CHUNK):
-        yield chunk
+def _zstd(stream: Any) -> Iterator[bytes]:  # noqa: ANN401 - any binary stream
+    """Decompress frames; unlike zstandard's own reader, notice a frame that does not end."""
+    frame: Any = None
+    while piece := stream.read(_ZSTD_PIECE):
+        while piece:
+            frame = frame or zstandard.ZstdDecompressor().decompressobj()
+            if out := frame.decompress(piece):
+                yield out
+            piece, frame = (frame.unused_data, None) if frame.eof else (b"", frame)
+    if frame:
+        msg = "the file ends inside a zstd frame"
+        raise EOFError(msg)
+
+
+def _chunks(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Gather pieces to chunks; what was read before damage comes before its error."""
+    parts: list[bytes] = []
+    held = 0
+    try:
+        for piece in pieces:
+            parts.append(piece)
+            held += len(piece)
+            if held >= _CHUNK:
+                yield b"".join(parts)
+                parts, held = [], 0
+    except _DAMAGE:
+        if parts:
+            yield b"".join(parts)
+        raise
+    if parts:
+        yield b"".join(parts)

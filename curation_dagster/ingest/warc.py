@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from curation_dagster.ingest import html
 
@@ -51,9 +51,10 @@ def records(stream: Any, size: int, max_record_bytes: int) -> Iterator[tuple[int
             yield 0, _damaged(trouble or "no record found") | {"record_bytes": size}
         return
     where, row = held
-    if trouble is None and row.get("rejected_by") != DAMAGED and _is_cut(stream, where):
+    damaged = row.get("rejected_by") == DAMAGED
+    if trouble is None and not damaged and _is_cut(stream, where):
         trouble = "cut short"
-    if trouble is None:
+    if trouble is None or damaged:
         yield where, row | {"record_bytes": size - where}
         return
     # What follows the last good record's header is not accounted to it: its end is unknown.
@@ -89,28 +90,33 @@ def _judged(kind: str, block: bytes, max_record_bytes: int, *, is_http: bool) ->
 
 def _response(block: bytes, max_record_bytes: int) -> Row:
     """Judge an HTTP response, apart from the file: its errors end with it."""
+    try:
+        head = _http(block, "none")
+    except (OSError, ValueError) as error:
+        return {"rejected_by": "ingest.not_http", "title": str(error)[:_TITLE_CHARS]}
+    status, kind = _status(head.http_headers.status_code), head.http_content_type
+    row: Row = {"http_status": status, "content_type": kind}
+    if status != _OK:
+        return row | {"rejected_by": "ingest.http_status" if status else "ingest.not_http"}
+    if kind and kind.lower() not in _HTML:
+        return row | {"rejected_by": "ingest.not_html"}
+    try:
+        body = _http(block, "all").reader.read(max_record_bytes + 1)
+    except (OSError, ValueError) as error:
+        return row | {"rejected_by": "ingest.undecodable", "title": str(error)[:_TITLE_CHARS]}
+    large = len(body) > max_record_bytes
+    page = None if large else _page(body, kind, head.http_charset)
+    return row | (page or {"rejected_by": "ingest.too_large"})
+
+
+def _http(block: bytes, decode: Literal["none", "all"]) -> WarcRecord:
     from fastwarc.warc import WarcRecord
 
     record = WarcRecord()
     record.set_bytes_content(block)
     record.is_http = True
-    try:
-        record.parse_http(auto_decode="all")
-    except (OSError, ValueError) as error:
-        return {"rejected_by": "ingest.not_http", "title": str(error)[:_TITLE_CHARS]}
-    status = _status(record.http_headers.status_code)
-    row: Row = {"http_status": status, "content_type": record.http_content_type}
-    if status != _OK:
-        return row | {"rejected_by": "ingest.http_status" if status else "ingest.not_http"}
-    if record.http_content_type and record.http_content_type.lower() not in _HTML:
-        return row | {"rejected_by": "ingest.not_html"}
-    try:
-        body = record.reader.read(max_record_bytes + 1)
-    except (OSError, ValueError) as error:
-        return row | {"rejected_by": "ingest.undecodable", "title": str(error)[:_TITLE_CHARS]}
-    large = len(body) > max_record_bytes
-    page = None if large else _page(body, record.http_content_type, record.http_charset)
-    return row | (page or {"rejected_by": "ingest.too_large"})
+    record.parse_http(auto_decode=decode)
+    return record
 
 
 def _page(body: bytes, content_type: str | None, charset: str | None) -> Row:
@@ -143,11 +149,14 @@ def _damaged(why: str) -> Row:
 
 
 def _is_cut(stream: Any, last: int) -> bool:  # noqa: ANN401 - any seekable binary stream
-    """Say whether gzip ends too early: fastwarc ends quietly in a member's first bytes. Reads the last member again."""
-    stream.seek(last)
-    if stream.read(len(_GZIP)) != _GZIP:
+    """Say whether gzip ends too early, where fastwarc ends quietly. Cost: reads the last member again."""
+    for start in (last, 0):  # in a file of one member the last record is no start
+        stream.seek(start)
+        if stream.read(len(_GZIP)) == _GZIP:
+            stream.seek(start)
+            break
+    else:
         return False
-    stream.seek(last)
     try:
         with gzip.GzipFile(fileobj=stream) as file:
             while file.read(1 << 20):

@@ -62,7 +62,7 @@ def launch(
                 run_config=_QUIET,
                 raise_on_error=False,
             )
-            _collect(result, done)
+            _collect(instance, result, done)
         if done.failures:
             break
     return done
@@ -120,9 +120,13 @@ def _ranges(
             yield {RANGE_START: keys[0], RANGE_END: keys[-1]}
 
 
-def _collect(result: dg.ExecuteInProcessResult, done: Done) -> None:
+def _collect(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult, done: Done) -> None:
     done.runs.append(result.run_id)
-    for event in result.all_events:
+    # The instance's log, not the result's: what a failing step logged is only there.
+    for entry in instance.all_logs(result.run_id):
+        event = entry.dagster_event
+        if event is None:
+            continue
         if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
             _count(event.asset_key, _metadata(event), done)
         elif event.is_step_failure:

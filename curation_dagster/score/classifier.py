@@ -82,7 +82,8 @@ def train(
 def _labelled(frame: pl.DataFrame, label: str, config: Classifier) -> pl.DataFrame:
     lines = one_line(frame["text"], config.max_doc_chars)
     held = share(frame["key"], f"held out {config.seed}") < config.held_out_share
-    return pl.DataFrame({"line": lines, "label": label, "held": held}).filter(pl.col("line") != "")
+    rows = pl.DataFrame({"line": lines, "held": held}).with_columns(label=pl.lit(label))
+    return rows.filter(pl.col("line") != "")
 
 
 def _counts(rows: pl.DataFrame) -> dict[tuple[str, bool], int]:

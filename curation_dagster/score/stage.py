@@ -63,7 +63,7 @@ def train_classifier(job: Job, files: Files) -> dict[str, Any]:
     model, metrics = classifier.train(text["good"], text["ordinary"], config, files.draft.parent)
     model.replace(files.draft)
     beside = files.draft.with_name("metrics.json")
-    summary = {"metrics": metrics.as_dict(), "made_from": job.made_from}
+    summary = {"metrics": metrics.as_dict()}
     beside.write_text(json.dumps(summary, sort_keys=True), "utf-8")
     files.extra["metrics"] = beside
     return summary

@@ -90,7 +90,7 @@ def mixed(warc) -> list[tuple[bytes, str | None]]:
         (response(zipped(page)[:30] + b"XX" + zipped(page)[32:], head + GZ), "ingest.undecodable"),
         (response(page, head + CHUNKED), "ingest.undecodable"),
         (response(b"ff\r\nshort", head + CHUNKED), "ingest.undecodable"),
-        (response(page, head + b"Content-Encoding: nonesuch\r\n"), "ingest.not_http"),
+        (response(page, head + b"Content-Encoding: nonesuch\r\n"), "ingest.undecodable"),
         (response(page, head + b"X-Long: " + b"x" * 70_000 + b"\r\n"), "ingest.not_http"),
         (response(page, b"no status line\r\n"), "ingest.not_http"),
         (record("response", b"20260102 a.example 192.0.2.1", Content_Type="text/dns"), "ingest.not_http"),
@@ -150,7 +150,9 @@ def test_records_that_share_an_offset(warc) -> None:
 @given(batch=st.integers(1, 3000), picks=st.lists(st.integers(0, 40), min_size=1, max_size=12))
 @settings(max_examples=25, deadline=None)
 def test_rows_do_not_depend_on_the_batch(warc, batch, picks) -> None:
-    pages = [warc.response(LONG if i % 3 else warc.page, url=f"http://a.example/{i}") for i in picks]
+    pages = [
+        warc.response(LONG if i % 3 else warc.page, url=f"http://a.example/{i}") for i in picks
+    ]
     for make in (b"".join, each_zipped, whole_zipped):
         data = make(pages)
         assert warc.rows(data, batch_text_bytes=batch).equals(warc.rows(data))
@@ -250,7 +252,9 @@ def test_a_cut_file_says_so(warc, name) -> None:
         assert cut["record_bytes"].sum() == size
         assert cut["doc_id"].n_unique() == cut.height
         if not (name == "plain.warc" and any(end - 4 <= size <= end for end in ends)):
-            assert (reasons[-1] == "ingest.damaged") == (name == "whole.warc.gz" or size not in ends)
+            assert (reasons[-1] == "ingest.damaged") == (
+                name == "whole.warc.gz" or size not in ends
+            )
             assert reasons.count("ingest.damaged") <= 1
         kept = cut.filter(pl.col("rejected_by").is_null())["text"].to_list()
         assert set(kept) <= set(whole["text"].drop_nulls()), "half a page is no document"

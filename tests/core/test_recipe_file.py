@@ -1,0 +1,377 @@
+"""Reading recipes: every error names file, line and key, before anything else is touched."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import fsspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curation_dagster.errors import RecipeError
+from curation_dagster.recipe import GopherQuality, GopherRepetition, Recipe
+from curation_dagster.recipe_file import content, digest, load, presets
+from curation_dagster.toml_lines import line_of, lines_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# A case replaces one piece of the small recipe; `# <-` marks the line the error must name.
+PROBLEMS = [
+    pytest.param(
+        'root = "store"', 'root = "store"\nrot = 1 # <-', "rot", "Extra", id="unknown key"
+    ),
+    pytest.param("seed = 1", "seed = 1\nSeed = 2 # <-", "mix.Seed", "Extra", id="key in capitals"),
+    pytest.param("[mix]", "[mixx] # <-\n[mix]", "mixx", "Extra", id="unknown table"),
+    pytest.param(
+        "[mix]", "[dedup]\nbands = 0 # <-\n[mix]", "dedup.bands", "found 0", id="bad value"
+    ),
+    pytest.param("[mix]", "dedup = 5 # <-\n[mix]", "steps.1.dedup", "Extra", id="in a wrong table"),
+    pytest.param(
+        'languages = ["en"]',
+        'languages = [\n  "en",\n]\nmin_prob = 2 # <-',
+        "steps.1.min_prob",
+        "found 2",
+        id="after a value of several lines",
+    ),
+    pytest.param(
+        'judge = "language"', 'judge = "langage" # <-', "steps.1.judge", "langage", id="judge"
+    ),
+    pytest.param('edit = "normalize"', 'edit = "mangle" # <-', "steps.0.edit", "mangle", id="edit"),
+    pytest.param(
+        '[[steps]]\nedit = "normalize"', "[[steps]] # <-", "steps.0.judge", "judge", id="empty step"
+    ),
+    pytest.param(
+        '[[steps]]\njudge = "language"\nlanguages = ["en"]',
+        '[[steps]] # <-\njudge = "language"',
+        "steps.1.languages",
+        "required",
+        id="missing key",
+    ),
+    pytest.param(
+        "tokens = 1000", 'tokens = "many" # <-', "mix.phases.0.tokens", "'many'", id="bad type"
+    ),
+    pytest.param(
+        "weights = { web = 1 }",
+        "weights = { web = 0 } # <-",
+        "mix.phases.0.weights",
+        "zero",
+        id="weights",
+    ),
+    pytest.param(
+        "{ web = 1 }",
+        "{ web = 1, wbe = 1 } # <-",
+        "mix.phases.0.weights.wbe",
+        "no such source: wbe",
+        id="weights of an unknown source",
+    ),
+    pytest.param(
+        "[mix]",
+        '[dedup]\nsource_priority = ["web", "wbe"] # <-\n[mix]',
+        "dedup.source_priority.1",
+        "no such source: wbe",
+        id="priority of an unknown source",
+    ),
+    pytest.param(
+        "tokens = 1000",
+        "tokens = 1000\nmin_quality = 0.5 # <-",
+        "mix.phases.0.min_quality",
+        "score.classifier",
+        id="min_quality without classifier",
+    ),
+    pytest.param(
+        "[mix]",
+        '[[sources]]\npaths = ["x"]\nname = "web" # <-\n[mix]',
+        "sources.1.name",
+        "source named twice: web",
+        id="source twice",
+    ),
+    pytest.param(
+        "[mix]",
+        '[[steps]]\njudge = "language" # <-\nlanguages = ["de"]\n[mix]',
+        "steps.2.judge",
+        "judge named twice: language",
+        id="judge twice",
+    ),
+    pytest.param(
+        "weights = { web = 1 }",
+        'weights = { web = 1 }\n[[mix.phases]]\ntokens = 1\nweights = { web = 1 }\nname = "main" # <-',
+        "mix.phases.1.name",
+        "phase named twice: main",
+        id="phase twice",
+    ),
+    pytest.param(
+        "[mix]",
+        "[[decontaminate.benchmarks]]\nname='b'\nfile = { path = 'r.toml' }\n"
+        "[[decontaminate.benchmarks]]\nfile.path = 'r.toml'\nname = 'b' # <-\n[mix]",
+        "decontaminate.benchmarks.1.name",
+        "benchmark named twice: b",
+        id="benchmark twice",
+    ),
+    pytest.param(
+        'edit = "normalize"',
+        'preset = "gopher-1999" # <-',
+        "steps.0.preset",
+        "gopher-2021",
+        id="unknown preset",
+    ),
+    pytest.param(
+        'edit = "normalize"', "preset = [1] # <-", "steps.0.preset", "[1]", id="preset of a list"
+    ),
+    pytest.param(
+        'edit = "normalize"',
+        'preset = "gopher-2021"\n[steps.gopher_qualty] # <-\nmin_words = 5',
+        "steps.0.gopher_qualty",
+        "gopher_quality",
+        id="override of an unknown judge",
+    ),
+    pytest.param(
+        'edit = "normalize"',
+        'preset = "gopher-2021"\ngopher_quality = 5 # <-',
+        "steps.0.gopher_quality",
+        "5",
+        id="override is no table",
+    ),
+    pytest.param(
+        'edit = "normalize"',
+        'preset = "gopher-2021"\n[steps.gopher_quality]\nmin_wrds = 5 # <-',
+        "steps.0.gopher_quality.min_wrds",
+        "Extra",
+        id="override of an unknown field",
+    ),
+    pytest.param(
+        'languages = ["en"]',
+        'languages = []# <-\n[[steps]]\npreset = "gopher-2021"',
+        "steps.1.languages",
+        "at least 1",
+        id="before a preset",
+    ),
+    pytest.param(
+        '[[steps]]\nedit = "normalize"\n\n[[steps]]\njudge = "language"\nlanguages = ["en"]',
+        '[[steps]]\npreset = "gopher-2021"\n\n[[steps]]\njudge = "language"\nlanguages = [1] # <-',
+        "steps.1.languages.0",
+        "found 1",
+        id="after a preset",
+    ),
+    pytest.param(
+        'languages = ["en"]',
+        'languages = ["en"]\nmodel = { path = "gone.ftz" } # <-',
+        "steps.1.model.path",
+        "gone.ftz",
+        id="missing file",
+    ),
+    pytest.param(
+        'languages = ["en"]',
+        f'languages = ["en"]\n[steps.model]\npath = "r.toml"\nsha256 = "{"0" * 64}" # <-',
+        "steps.1.model.sha256",
+        "expected 0000",
+        id="wrong sha256",
+    ),
+    pytest.param(
+        "[mix]",
+        '[score]\ntokenizer = { path = "gone.json" } # <-\n[mix]',
+        "score.tokenizer.path",
+        "gone.json",
+        id="missing tokenizer",
+    ),
+    pytest.param(
+        "[mix]",
+        '[score.classifier]\ngood.files = [{ path = "r.toml" }, { path = "gone" }] # <-\n'
+        'ordinary.shards = ["web-00000"]\n[mix]',
+        "score.classifier.good.files.1.path",
+        "gone",
+        id="missing training file",
+    ),
+    pytest.param("seed = 1", "seed = # <-", None, "not valid TOML", id="bad TOML"),
+    pytest.param(
+        '[[sources]]\nname = "web"\npaths = ["in/*.jsonl"]',
+        "",
+        "sources",
+        "required",
+        id="no source",
+    ),
+]
+
+
+def small(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "r.toml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def raw_of(recipe: Recipe) -> dict[str, Any]:
+    return recipe.model_dump(mode="json")
+
+
+@pytest.mark.parametrize(("old", "new", "key", "says"), PROBLEMS)
+def test_problem(
+    old: str,
+    new: str,
+    key: str | None,
+    says: str,
+    recipe_text: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_storage(*_: object, **__: object) -> None:
+        pytest.fail("a file system was opened")
+
+    monkeypatch.setattr(fsspec, "filesystem", no_storage)
+    assert old in recipe_text
+    text = recipe_text.replace(old, new, 1)
+    path = small(tmp_path, text)
+    marked = [n for n, line in enumerate(text.split("\n"), 1) if line.endswith("# <-")]
+    with pytest.raises(RecipeError) as caught:
+        load(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert says in message
+    if key is None:
+        assert f"line {marked[0]}," in message
+    else:
+        problems = re.findall(r"^  (?:line (\d+): )?([^:\s]+): ", message, re.MULTILINE)
+        assert problems == [(str(marked[0]) if marked else "", key)]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        pytest.param(lambda p: None, "no such recipe", id="missing"),  # noqa: ARG005
+        pytest.param(lambda p: p.mkdir(), "cannot be read", id="folder"),
+        pytest.param(lambda p: p.write_bytes(b"root = '\xff'"), "not UTF-8 at byte 8", id="bytes"),
+        pytest.param(lambda p: p.write_text("steps = 5"), "line 1: steps", id="steps"),
+        pytest.param(lambda p: p.write_text("sources = 5"), "line 1: sources", id="sources"),
+        pytest.param(lambda p: p.write_text(""), "root: Field required", id="empty"),
+    ],
+)
+def test_unreadable(make: Any, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    make(path)
+    with pytest.raises(RecipeError, match=re.escape(says)) as caught:
+        load(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_every_problem_is_listed(recipe_text: str, tmp_path: Path) -> None:
+    text = recipe_text.replace("tokens = 1000", "tokens = 0").replace("seed = 1", "seed = -1")
+    with pytest.raises(
+        RecipeError, match=r"2 problem\(s\)\n  line 19: mix.*\n  line 15: mix\.seed"
+    ):
+        load(small(tmp_path, text))
+
+
+def test_preset_is_its_steps_with_single_fields_overridden(
+    recipe_text: str, tmp_path: Path
+) -> None:
+    new = 'preset = "gopher-2021"\n[steps.gopher_quality]\nmin_words = 5'
+    recipe = load(small(tmp_path, recipe_text.replace('edit = "normalize"', new)))
+    assert recipe.steps[:2] == (
+        GopherRepetition(judge="gopher_repetition"),
+        GopherQuality(judge="gopher_quality", min_words=5),
+    )
+    assert presets()["gopher-2021"]["steps"][1]["min_words"] == 50
+
+
+def test_paths_are_relative_to_the_recipe(
+    recipe_text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "a" / "b"
+    folder.mkdir(parents=True)
+    (folder / "lid.ftz").write_bytes(b"model")
+    text = recipe_text.replace('["in/*.jsonl"]', '["in/*.jsonl", "s3://b/x*", "/abs/y"]')
+    text = text.replace('languages = ["en"]', 'languages = ["en"]\nmodel.path = "lid.ftz"')
+    small(folder, text)
+    monkeypatch.chdir(tmp_path / "a")
+    recipe = load((tmp_path / "a").relative_to(tmp_path / "a") / "b" / "r.toml")
+    assert recipe.root == str(folder / "store")
+    assert recipe.sources[0].paths == (str(folder / "in/*.jsonl"), "s3://b/x*", "/abs/y")
+    assert recipe.steps[1].model.path == folder / "lid.ftz"
+    assert recipe.name == "r"
+    url = text.replace('"store"', '"s3://b/p"')
+    assert load(small(folder, url)).root == "s3://b/p"
+
+
+def with_file(recipe_text: str) -> str:
+    pin = hashlib.sha256(b"model").hexdigest()
+    return recipe_text.replace(
+        'languages = ["en"]', f'languages = ["en"]\nmodel = {{ path = "m", sha256 = "{pin}" }}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        pytest.param(
+            'root = "store"', 'root = "s3://b"\nendpoint_url = "http://x"', True, id="root"
+        ),
+        pytest.param('root = "store"', 'root = "store"\nworkers = 7', True, id="workers"),
+        pytest.param("in/*.jsonl", "elsewhere/*.jsonl", True, id="place of the inputs"),
+        pytest.param('root = "store"', 'root = "store" # so', True, id="comment"),
+        pytest.param("seed = 1", "seed = 2", False, id="seed"),
+        pytest.param("edit", "judge = 'gopher_quality'\n[[steps]]\nedit", False, id="step"),
+        pytest.param('root = "store"', 'root = "store"\nname = "s"', False, id="name"),
+        pytest.param("{ web = 1 }", "{ web = 2 }", False, id="weight"),
+        pytest.param('name = "web"', 'name = "web"\nlicense = "MIT"', False, id="licence"),
+    ],
+)
+def test_digest(old: str, new: str, same: bool, recipe_text: str, tmp_path: Path) -> None:
+    (tmp_path / "m").write_bytes(b"model")
+    before = digest(load(small(tmp_path, with_file(recipe_text))))
+    after = digest(load(small(tmp_path, with_file(recipe_text).replace(old, new, 1))))
+    assert (before == after) is same
+
+
+def test_digest_follows_a_file_not_its_place(recipe_text: str, tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    (here / "m").write_bytes(b"model")
+    unpinned = re.sub(r', sha256 = "\w+"', "", with_file(recipe_text))
+    one = load(small(here, unpinned))
+    shutil.copytree(here, there)
+    other = load(there / "r.toml")
+    assert digest(one) == digest(other)
+    assert content(one.steps[1])["model"] == hashlib.sha256(b"model").hexdigest()
+    (there / "m").write_bytes(b"other model")
+    assert digest(other) != digest(one)
+
+
+def test_digest_is_the_same_everywhere(recipe: Recipe) -> None:
+    assert digest(recipe) == digest(Recipe.model_validate(raw_of(recipe)))
+    assert re.fullmatch("[0-9a-f]{12}", digest(recipe))
+
+
+KEYS = st.sampled_from(["a", "b", '"c d"', "'e.f'", "g.h"])
+HEADERS = st.sampled_from(["", "[t]", "[[u]]", "[[u.v]]", "[u.w]"])
+VALUES = st.sampled_from(
+    ["N", '"N"', "[\n 1, # ]\n N ]", '"""\nz = 1\n[t]\nN"""', "'''\nN'''", "{ k = N, l.m = [[N]] }"]
+)
+
+
+@given(st.lists(st.tuples(HEADERS, KEYS, VALUES), max_size=8))
+def test_every_value_has_the_line_of_its_statement(said: list[tuple[str, str, str]]) -> None:
+    text, line_of_number = "", {}
+    for i, (header, key, value) in enumerate(said):
+        text += f"{header}\n\n"
+        line_of_number[str(1000 + i)] = text.count("\n") + 1
+        text += f"{key} = {value.replace('N', str(1000 + i))}\n"
+    try:
+        parsed = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:  # a key or a table twice
+        return
+    lines = lines_of(text)
+
+    def check(node: Any, path: tuple[str | int, ...]) -> None:
+        for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+            if isinstance(value, dict | list):
+                check(value, (*path, key))
+            elif number := re.search(r"1\d\d\d$", str(value)):
+                assert lines[*path, key] == line_of_number[number[0]]
+
+    check(parsed, ())
+    assert line_of(lines, ("nowhere", 1)) is None
