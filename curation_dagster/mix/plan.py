@@ -74,7 +74,7 @@ def _domain(docs: pl.DataFrame, phase: Phase, domain: str, weight: float) -> dic
     full, rest = divmod(allowed, supply) if supply else (0, 0)
     ordered = docs.sort("order", "doc_id")
     running = ordered["token_count"].cast(pl.UInt64).cum_sum()
-    extra = int((running <= rest).sum())
+    extra = int((running <= rest).sum()) if rest else 0
     planned = full * supply + (int(running[extra - 1]) if extra else 0)
     reason = None
     if target > allowed:

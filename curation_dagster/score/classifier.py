@@ -44,10 +44,9 @@ class Metrics:
 
 def one_line(texts: pl.Series, max_chars: int) -> pl.Series:
     """Give fastText's form of a text: its beginning, on one line, no label markers, lower case."""
-    short = (
-        texts.fill_null("").str.slice(0, max_chars).str.replace_all(r"\s+", " ").str.strip_chars()
-    )
-    return short.str.replace_all("__label__", " ", literal=True).str.to_lowercase()
+    short = texts.fill_null("").str.slice(0, max_chars).str.to_lowercase()
+    plain = short.str.replace_all("__label__", " ", literal=True)
+    return plain.str.replace_all(r"\s+", " ").str.strip_chars()
 
 
 def train(

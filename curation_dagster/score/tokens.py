@@ -7,6 +7,7 @@ is loaded once a partition and dropped with it.
 from __future__ import annotations
 
 import gzip
+import zlib
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,7 +38,7 @@ def tokenizer(which: str | File) -> Any:  # noqa: ANN401 - gigatoken has no type
         return gigatoken.Tokenizer.from_json(
             gzip.decompress(data) if which.path.suffix == ".gz" else data
         )
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, OSError, EOFError, zlib.error) as error:
         msg = f"score.tokenizer: {which.path}: not a tokenizer.json that can be read: {error}"
         raise RecipeError(msg) from error
 

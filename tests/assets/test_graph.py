@@ -52,7 +52,7 @@ def test_a_changed_threshold_reuses_raw_and_annotated(copied, instance):
     folder = copied.parent
     files = {s: sorted(p.name for p in (folder / "store" / s).iterdir()) for s in ("raw", "annotated")}
     stricter = corpus.project(folder, name="stricter", min_words=250)
-    done, lineage = curate(stricter, instance, last="scanned")
+    done, lineage = curate(stricter, instance, last="deduped")
     assert {"raw", "annotated"} & set(done.computed) == set()
     assert done.computed["cleaned"] == 4
     assert files == {s: sorted(p.name for p in (folder / "store" / s).iterdir()) for s in files}

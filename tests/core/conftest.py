@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from dataclasses import dataclass
@@ -73,6 +74,7 @@ def s3() -> Iterator[S3]:
             patch.delenv(name)
         patch.setenv("AWS_ACCESS_KEY_ID", "canary-key-id")
         patch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+        patch.setenv("AWS_MAX_ATTEMPTS", "1")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         patch.setenv("AWS_CONFIG_FILE", os.devnull)
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
@@ -88,7 +90,7 @@ def s3_store(
 ) -> Store:
     """Give an empty root in a bucket of the test's own; scratch goes to the test's folder."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    bucket = f"b{abs(hash(request.node.nodeid)):x}"
+    bucket = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:40]
     return Store(f"{s3.bucket(bucket)}/some/root", s3.url)
 
 

@@ -87,7 +87,7 @@ def shards(draw: st.DrawFn) -> Rows:
 SIZES = st.lists(st.integers(0, 5), max_size=4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(rows=shards(), sizes=st.tuples(SIZES, SIZES, SIZES, SIZES))
 def test_documents_are_what_a_person_would_assemble(
     rows: Rows, sizes: tuple[list[int], ...], tmp_path_factory: pytest.TempPathFactory
@@ -139,7 +139,7 @@ def test_documents_are_what_a_person_would_assemble(
     assert found("deduped", cut=False) == texts(lambda r: r["text"])
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(text_and_cuts(), max_size=6), st.integers(0, 3))
 def test_cuts_of_a_slice(docs: list[tuple[str, Spans]], offset: int) -> None:
     every = pl.DataFrame(
@@ -187,7 +187,7 @@ DOCS = [{"row": i, "doc_id": f"d{i}", "rejected_by": None, "text": "t"} for i in
         pytest.param(
             lambda rows: [r.update(row=r["row"] + 1) for r in rows], "row 1 is d0", id="shifted"
         ),
-        pytest.param(lambda rows: rows[5].update(row=9), "deduped: 1 rows from 9 on", id="beyond"),
+        pytest.param(lambda rows: rows[5].update(row=9), "cleaned: 1 rows from 9 on", id="beyond"),
         pytest.param(
             lambda rows: rows.append({"row": 6, "doc_id": "d6"}), "1 rows from 6 on", id="more"
         ),
@@ -201,7 +201,7 @@ def test_tables_that_disagree_are_refused(
     change(judged)
     files = {
         "raw": write(tmp_path, "raw", RAW, DOCS, sizes),
-        "deduped": write(tmp_path, "deduped", JUDGED, judged, []),
+        "cleaned": write(tmp_path, "cleaned", JUDGED, judged, []),
     }
     with pytest.raises(IntegrityError, match=says):
-        list(documents(files, "deduped"))
+        list(documents(files, "cleaned"))

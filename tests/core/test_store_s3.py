@@ -143,7 +143,6 @@ def nowhere(s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     import botocore.httpsession  # noqa: F401 - the error is made by the client library
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     assert s3.url
     return Store("s3://bucket/root", "http://127.0.0.1:9")
 

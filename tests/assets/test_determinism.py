@@ -1,0 +1,83 @@
+"""The same recipe and inputs give the same files, whatever the workers, threads, order of shards, or interruptions."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import corpus
+import pytest
+from conftest_graph import curate, outputs
+
+from curation_dagster.lineage import Lineage
+from curation_dagster.recipe_file import load
+from curation_dagster.store import SCRATCH, Store
+
+CURATE = str(Path(sys.executable).with_name("curate"))
+
+
+def run_in_a_process(path: Path, **environment: str) -> subprocess.Popen:
+    """Start `curate run` on a project in a process of its own."""
+    return subprocess.Popen(
+        [CURATE, "run", str(path)],
+        env=os.environ | {"DAGSTER_HOME": str(path.parent / "dagster-home")} | environment,
+        cwd=path.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def state(path: Path) -> dict[str, str]:
+    recipe = load(path)
+    return outputs(Lineage(recipe, Store(recipe.root)))
+
+
+@pytest.mark.parametrize(
+    ("workers", "environment"),
+    [
+        pytest.param(1, {"POLARS_MAX_THREADS": "4", "PYTHONHASHSEED": "7"}, id="one worker, four threads", marks=pytest.mark.slow),
+        pytest.param(2, {"POLARS_MAX_THREADS": "1", "PYTHONHASHSEED": "99"}, id="two workers"),
+    ],
+)
+def test_workers_threads_and_hash_seed_do_not_matter(curated, tmp_path, workers, environment):
+    path = corpus.project(tmp_path, workers=workers)
+    process = run_in_a_process(path, **environment)
+    out, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, out.decode()
+    assert state(path) == outputs(curated[2])
+
+
+def test_the_order_of_shards_does_not_matter(curated, fresh, instance):
+    keys = curated[2].partitions("raw")
+    for key in reversed(keys):
+        done, _ = curate(fresh, instance, last="fingerprinted", shards=[key])
+        assert not done.failures
+    done, lineage = curate(fresh, instance)
+    assert not done.failures
+    assert outputs(lineage) == outputs(curated[2])
+
+
+@pytest.mark.parametrize(
+    "stage", [pytest.param("raw", marks=pytest.mark.slow), "deduped", pytest.param("exported", marks=pytest.mark.slow)]
+)
+def test_killed_in_the_middle_then_resumed_gives_the_same_files(curated, tmp_path, stage):
+    path = corpus.project(tmp_path)
+    process = run_in_a_process(path)
+    folder = tmp_path / "store" / stage
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if folder.exists() and any(folder.iterdir()):
+            os.kill(process.pid, signal.SIGKILL)
+            break
+        time.sleep(0.002)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    reached = [f"{p.parent.name}/{p.name.split('.')[0]}" for p in (tmp_path / "store").glob("*/*.parquet")]
+    assert len(reached) < len(outputs(curated[2]))
+    done = run_in_a_process(path)
+    out, _ = done.communicate(timeout=300)
+    assert done.returncode == 0, out.decode()
+    assert state(path) == outputs(curated[2])
+    assert list((tmp_path / "store" / SCRATCH).iterdir()) == []

@@ -1,0 +1,91 @@
+"""`curate apply`: one stage on one file, columns in and out."""
+
+import json
+
+import corpus
+import polars as pl
+import pytest
+
+
+@pytest.fixture
+def documents(tmp_path):
+    """A Parquet file with id and text."""
+    rows = [{"id": f"d{n}", "text": d["text"], "kind": n} for n, d in enumerate(corpus.documents())]
+    path = tmp_path / "in.parquet"
+    pl.DataFrame(rows).write_parquet(path)
+    return path
+
+
+def apply(curate, tmp_path, stage, source, *more) -> pl.DataFrame:
+    target = tmp_path / f"{stage}.parquet"
+    found = curate("apply", stage, source, target, *more)
+    assert found.exit_code == 0, found.stderr
+    return pl.read_parquet(target)
+
+
+def test_ingest_of_jsonl(curate, tmp_path):
+    corpus.write(tmp_path / "corpus")
+    out = apply(curate, tmp_path, "ingest", tmp_path / "corpus" / "alpha-0.jsonl.gz")
+    assert {"doc_id", "url", "text", "rejected_by"} <= set(out.columns)
+    assert out.filter(pl.col("rejected_by") == "ingest.malformed").height == 1
+    assert out["doc_id"].n_unique() == out.height
+
+
+def test_annotate_then_clean_in_two_steps_equals_one(curate, tmp_path, documents):
+    annotated = apply(curate, tmp_path, "annotate", documents)
+    assert {"gopher_word_count", "lid_language", "kind"} <= set(annotated.columns)
+    two = apply(curate, tmp_path, "clean", tmp_path / "annotate.parquet")
+    one = apply(curate, tmp_path, "clean", documents)
+    assert one["rejected_by"].to_list() == two["rejected_by"].to_list()
+    assert one.filter(pl.col("rejected_by") == "clean.gopher_min_words").height >= 10
+    assert one["doc_id"].to_list() == [f"d{n}" for n in range(200)]
+
+
+def test_dedup_names_the_kept_twin(curate, tmp_path, documents):
+    out = apply(curate, tmp_path, "dedup", documents)
+    copies = out.filter(pl.col("doc_id").is_in(["d120", "d3"]))
+    assert sorted(copies["rejected_by"].to_list(), key=str) == [None, "dedup.exact"]
+    assert set(copies["duplicate_of"].drop_nulls()) < {"d3", "d120"}
+    assert out.height == 200
+
+
+def test_score_counts_tokens(curate, tmp_path, documents):
+    out = apply(curate, tmp_path, "score", documents)
+    assert (out["token_count"] > 0).all()
+
+
+def test_decontaminate_needs_benchmarks_and_finds_them(curate, tmp_path, documents):
+    refused = curate("apply", "decontaminate", documents, tmp_path / "o.parquet")
+    assert refused.exit_code == 2
+    assert "--recipe" in refused.stderr
+    assert not (tmp_path / "o.parquet").exists()
+    path = corpus.project(tmp_path)
+    out = apply(curate, tmp_path, "decontaminate", documents, "--recipe", path)
+    hit = out.filter(pl.col("rejected_by") == "decontaminate.ngram")
+    assert set(hit["item"]) == {"bees"}
+    spans = [h for hits in hit["hits"] for h in hits]
+    text = hit["text"][0].encode()
+    assert text[spans[0]["start"] : spans[0]["end"]].decode().startswith("A beekeeper moves")
+    assert hit.height == 4
+
+
+@pytest.mark.parametrize(
+    ("frame", "says"),
+    [
+        (pl.DataFrame({"text": ["a"]}), "missing columns ['doc_id (or id)'"),
+        (pl.DataFrame({"doc_id": ["a"]}), "text"),
+    ],
+)
+def test_a_file_without_its_columns_is_refused(curate, tmp_path, frame, says):
+    frame.write_parquet(tmp_path / "in.parquet")
+    found = curate("apply", "dedup", tmp_path / "in.parquet", tmp_path / "out.parquet")
+    assert found.exit_code == 1
+    assert says in found.stderr
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_a_file_that_is_no_parquet_is_refused(curate, tmp_path):
+    (tmp_path / "in.parquet").write_text(json.dumps({"text": "a"}))
+    found = curate("apply", "clean", tmp_path / "in.parquet", tmp_path / "out.parquet")
+    assert found.exit_code == 1
+    assert "not a Parquet file" in found.stderr

@@ -1,0 +1,215 @@
+"""Every command, as a user types it: what it prints, what it exits with, what it says of a mistake."""
+
+import json
+
+import corpus
+import polars as pl
+import pytest
+
+from curation_dagster.cli import main
+from curation_dagster.commands.explain import story
+from curation_dagster.lineage import Lineage
+from curation_dagster.recipe_file import load
+from curation_dagster.store import Store
+
+
+def rejected(lineage: Lineage, stage: str, rule: str) -> str:
+    for key in lineage.partitions(stage):
+        with lineage.store.fetch(lineage.current(stage, key)) as (path,):
+            found = pl.read_parquet(path).filter(pl.col("rejected_by") == rule)
+        if found.height:
+            return found["doc_id"][0]
+    raise LookupError(rule)
+
+
+def test_every_command_has_a_help_worth_reading(curate):
+    for name, command in main.commands.items():
+        found = curate(name, "--help")
+        assert found.exit_code == 0
+        assert command.help
+        assert len(command.help) > 40
+        assert all(option.help for option in command.params if hasattr(option, "help"))
+
+
+def test_check_prints_sources_and_digest(curated, curate):
+    found = curate("check", curated[0])
+    assert found.exit_code == 0
+    assert "source alpha: 2 files" in found.stdout
+    assert "14 stages" in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("max_epochs = 2", "max_epoch = 2", ["line ", "max_epoch", "Extra inputs"]),
+        ("min_words = 50", 'min_words = "many"', ["min_words", "valid integer", "many"]),
+        ("alpha-*.jsonl.gz", "gamma-*.jsonl.gz", ["gamma-*", "no file matches"]),
+        ("gopher-2021", "gopher-2022", ["gopher-2022", "gopher-2021"]),
+    ],
+)
+def test_a_wrong_recipe_exits_with_2_and_says_where(fresh, curate, old, new, says):
+    fresh.write_text(fresh.read_text().replace(old, new))
+    found = curate("check", fresh)
+    assert found.exit_code == 2
+    for word in [str(fresh) if "gamma" not in new else "alpha", *says]:
+        assert word in found.stderr
+    assert not (fresh.parent / "store").exists()
+
+
+def test_a_missing_recipe_says_how_to_make_one(curate):
+    found = curate("run", "nothing-there")
+    assert found.exit_code == 2
+    assert "curate init" in found.stderr
+
+
+def test_init_writes_a_recipe_that_is_valid(curate, tmp_path):
+    corpus.write(tmp_path / "mine")
+    found = curate("init", tmp_path / "recipes" / "mine.toml", tmp_path / "mine" / "alpha-*.jsonl.gz")
+    assert found.exit_code == 0, found.stderr
+    assert curate("check", tmp_path / "recipes" / "mine.toml").exit_code == 0
+    again = curate("init", tmp_path / "recipes" / "mine.toml", tmp_path / "mine" / "alpha-*.jsonl.gz")
+    assert again.exit_code == 2
+    assert "exists" in again.stderr
+
+
+def test_init_refuses_paths_that_match_nothing(curate, tmp_path):
+    found = curate("init", tmp_path / "x.toml", tmp_path / "nothing-*.warc.gz")
+    assert found.exit_code == 2
+    assert not (tmp_path / "x.toml").exists()
+
+
+def test_plan_run_status_and_a_second_run(fresh, curate):
+    assert "4 new shards, 4 in all" in curate("plan", fresh).stdout
+    assert "0 new shards, 4 in all" in curate("plan", fresh).stdout
+    dry = curate("run", fresh, "--dry-run")
+    assert dry.exit_code == 0
+    assert "new" in dry.stdout
+    assert not (fresh.parent / "store" / "raw").exists()
+    done = curate("run", fresh)
+    assert done.exit_code == 0, done.stderr
+    found = json.loads(curate("status", fresh, "--json").stdout)
+    assert all(s["stale"] == s["missing"] == s["blocked"] == 0 for s in found["stages"])
+    again = curate("run", fresh)
+    assert "0 partitions recomputed" in again.stderr
+    assert curate("status", fresh, "--verify").exit_code == 0
+
+
+def test_dry_run_says_what_changed(copied, curate):
+    corpus.project(copied.parent, min_words=60)
+    found = curate("run", copied, "--dry-run")
+    line = next(x for x in found.stdout.splitlines() if "cleaned" in x)
+    assert "changed: recipe (steps)" in line
+    raw = next(x for x in found.stdout.splitlines() if " raw " in x)
+    assert "current" in raw
+
+
+def test_status_names_damage(copied, curate):
+    victim = sorted((copied.parent / "store" / "scored").glob("beta-00001.*"))[0]
+    content = bytearray(victim.read_bytes())
+    content[30] ^= 1
+    victim.write_bytes(content)
+    found = curate("status", copied, "--verify")
+    assert found.exit_code == 1
+    assert victim.name in found.stdout
+
+
+def test_funnel_json_conserves(curated, curate):
+    found = json.loads(curate("funnel", curated[0], "--json").stdout)
+    assert found["recipe"] == "tiny"
+    for stage in found["stages"]:
+        assert stage["rows_in"] == stage["kept"] + sum(stage["rejected"].values())
+        assert isinstance(stage["tokens_kept"], int)
+    assert "gopher_min_words 15" in curate("funnel", curated[0]).stdout
+
+
+def test_sample_shows_rejected_beside_kept(curated, curate):
+    found = curate("sample", curated[0], "cleaned", "--rule", "gopher_min_words", "-n", "2")
+    assert found.stdout.count("clean.gopher_min_words (gopher_word_count = ") == 2
+    assert found.stdout.count("  kept") == 2
+    assert "Too short to keep" in found.stdout
+    assert "no document was rejected" in curate("sample", curated[0], "cleaned", "--rule", "nope").stdout
+
+
+def test_ls_and_cat(curated, curate):
+    assert curate("ls", curated[0], "deduped").stdout.count("current") == 4
+    rows = [json.loads(x) for x in curate("cat", curated[0], "raw", "alpha-00000", "-n", "3").stdout.splitlines()]
+    assert [r["row"] for r in rows] == [0, 1, 2]
+    assert curate("cat", curated[0], "raw", "gamma-00000").exit_code == 2
+    assert json.loads(curate("cat", curated[0], "release").stdout)["recipe"] == "tiny"
+
+
+def test_explain_tells_the_rule_the_value_and_the_threshold(curated, curate):
+    doc_id = rejected(curated[2], "cleaned", "clean.gopher_min_words")
+    found = curate("explain", doc_id, "--recipe", curated[0])
+    assert found.exit_code == 0
+    assert "gopher_word_count is 6, the rule is gopher_word_count >= 50" in found.stdout.splitlines()[-1]
+
+
+def test_explain_names_the_kept_twin(curated, curate):
+    doc_id = rejected(curated[2], "deduped", "dedup.near")
+    told = json.loads(curate("explain", doc_id, "--recipe", curated[0], "--json").stdout)
+    twin = told["stages"]["deduped"]["duplicate_of"]
+    assert twin in told["fate"]
+    assert told["stages"]["deduped"]["kept_twin_url"].startswith("https://")
+    assert story(curated[2], twin)["fate"].startswith(("shipped", "rejected in mixed", "rejected in decontaminated"))
+
+
+def test_explain_names_the_benchmark_item(curated, curate):
+    doc_id = rejected(curated[2], "decontaminated", "decontaminate.ngram")
+    assert "holds bees/bees" in curate("explain", doc_id, "--recipe", curated[0]).stdout
+
+
+def test_explain_finds_the_output_file_that_holds_the_document(curated):
+    lineage = curated[2]
+    key = lineage.partitions("exported")[0]
+    ref = lineage.current("exported", key)
+    with lineage.store.fetch(ref) as (path,):
+        doc_id = pl.read_parquet(path)["doc_id"][0]
+    assert any(ref.name in output for output in story(lineage, doc_id)["stages"]["exported"]["outputs"])
+
+
+def test_explain_of_an_unknown_document(curated, curate):
+    found = curate("explain", "0000000000000000-1", "--recipe", curated[0])
+    assert found.exit_code == 2
+    assert "no planned file" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "--from", "clean"], "no stage 'clean'"),
+        (["run", "--from", "scored", "--to", "raw"], "comes after"),
+        (["run", "--shards", "nope-00000"], "no such shards"),
+        (["ls", "nope"], "no stage 'nope'"),
+    ],
+)
+def test_wrong_calls_say_so(curated, curate, arguments, says):
+    found = curate(arguments[0], curated[0], *arguments[1:])
+    assert found.exit_code == 2
+    assert says in found.stderr
+
+
+def test_presets_are_listed_with_their_source(curate):
+    assert "gopher-2021" in curate("presets").stdout
+
+
+def test_recipes_shipped_with_the_project_are_valid():
+    from curation_dagster.recipe_file import recipe_folder
+    from curation_dagster.scaffold import default_recipe
+
+    for path in recipe_folder().glob("*.toml"):
+        assert load(path).name == path.stem
+    assert default_recipe().name == "default"
+
+
+def test_the_release_of_a_recipe_with_a_failing_check_exits_with_3(fresh, curate):
+    fresh.write_text(fresh.read_text() + "\n[gates]\nmin_retention = 0.99\n")
+    found = curate("run", fresh, "--to", "cleaned")
+    assert found.exit_code == 3
+    assert "retention" in found.stderr
+
+
+def test_state_of_a_root_nobody_ran_in(fresh, curate):
+    recipe = load(fresh)
+    assert Lineage(recipe, Store(recipe.root)).shards == {}
+    assert curate("status", fresh).exit_code == 0

@@ -1,0 +1,446 @@
+"""What is current: which change of the recipe or of the data reaches which stages; run by the real stages."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from curation_dagster import lineage as lineage_
+from curation_dagster import plan
+from curation_dagster.annotate.stage import annotate_shard
+from curation_dagster.clean.stage import clean_shard
+from curation_dagster.decontaminate.stage import decide_shard, scan_shard
+from curation_dagster.dedup.stage import dedup_shard, find_duplicates, fingerprint_shard
+from curation_dagster.errors import IntegrityError, StorageError
+from curation_dagster.ingest.read import ingest_shard
+from curation_dagster.job import plan_job, reuse, run
+from curation_dagster.lineage import ALL, BY_NAME, STAGES, Lineage, sections, stages
+from curation_dagster.mix.stage import mix_shard, plan_mixture
+from curation_dagster.recipe import Recipe, Score
+from curation_dagster.recipe_file import load, short_hash
+from curation_dagster.score.stage import score_shard, train_classifier
+from curation_dagster.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WORK: dict[str, Callable[..., dict[str, Any]]] = {
+    "raw": ingest_shard,
+    "annotated": annotate_shard,
+    "cleaned": clean_shard,
+    "fingerprinted": fingerprint_shard,
+    "duplicates": find_duplicates,
+    "deduped": dedup_shard,
+    "classifier": train_classifier,
+    "scored": score_shard,
+    "scanned": scan_shard,
+    "mixture": plan_mixture,
+    "mixed": mix_shard,
+    "decontaminated": decide_shard,
+}
+QUESTION = "how many of the nine green kettles did the tired ferryman sell before noon on friday"
+RECIPE = """root = "store"
+workers = 1
+
+[[sources]]
+name = "web"
+paths = ["web-*.jsonl"]
+shard_bytes = 1
+
+[[sources]]
+name = "books"
+paths = ["books.jsonl"]
+
+[[steps]]
+edit = "normalize"
+
+[[steps]]
+judge = "gopher_quality"
+min_words = 20
+
+[score.classifier]
+good = { shards = ["books-00000"] }
+ordinary = { shards = ["web-00000"] }
+dim = 2
+epochs = 1
+buckets = 100
+held_out_share = 0.5
+
+[[decontaminate.benchmarks]]
+name = "quiz"
+file = { path = "quiz.jsonl" }
+
+[[mix.phases]]
+name = "main"
+tokens = 3000
+weights = { web = 0.5, books = 0.5 }
+"""
+
+
+def prose(n: int) -> str:
+    """Write a document of its own: 60 words, stop words among them."""
+    return " ".join(
+        f"the {w}{n} and a {w}{n % 7} of {w}" for w in ("lamp", "road", "sea", "oak", "day", "hat")
+    )
+
+
+def write_corpus(folder: Path) -> Path:
+    """Write three files of ten documents: prose, a fragment, a copy across shards, a quiz question."""
+    for f, name in enumerate(("web-0", "web-1", "books")):
+        texts = [prose(100 * f + i) for i in range(8)]
+        texts += ["too short", f"{prose(999)} {QUESTION}" if f else prose(100 * 2)]
+        lines = [json.dumps({"text": t, "url": f"http://{name}/{i}"}) for i, t in enumerate(texts)]
+        (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
+    (folder / "quiz.jsonl").write_text(json.dumps({"id": "q1", "question": QUESTION}) + "\n")
+    path = folder / "small.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+def run_stage(lineage: Lineage, stage: str, *, force: bool = False) -> dict[str, bool]:
+    """Make every partition of a stage current; return which were computed."""
+    computed = {}
+    for partition in lineage.partitions(stage):
+        job = plan_job(lineage, stage, partition, force=force)
+        receipt = reuse(lineage, job) if job.state == "current" else run(job, WORK[stage])
+        computed[partition] = receipt.computed
+    return computed
+
+
+def run_all(recipe: Recipe) -> dict[str, dict[str, bool]]:
+    """Run the stages up to `decontaminated`; a new look at the root for each, as in Dagster's steps."""
+    store = Store(recipe.root)
+    plan.plan(recipe, store)
+    names = [s.name for s in stages(recipe) if s.name in WORK]
+    return {name: run_stage(Lineage(recipe, store), name) for name in names}
+
+
+def inputs(recipe: Recipe) -> dict[str, tuple[str, ...]]:
+    """Return the INPUT of every partition of every stage that can be asked."""
+    lineage = Lineage(recipe, Store(recipe.root))
+    return {
+        s.name: tuple(short_hash(lineage.made_from(s.name, p)) for p in lineage.partitions(s.name))
+        for s in stages(recipe)
+        if s.name in WORK or s.name == "exported"
+    }
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run the small recipe once; tests copy its folder."""
+    path = write_corpus(tmp_path_factory.mktemp("corpus"))
+    computed = run_all(load(path))
+    assert all(all(each.values()) for each in computed.values())
+    return path
+
+
+@pytest.fixture
+def path(finished: Path, tmp_path: Path) -> Path:
+    """Give a copy of the finished run, in the place it was planned in: inputs are found by their url."""
+    shutil.copytree(finished.parent / "store", tmp_path / "store")
+    text = finished.read_text().replace('"store"', f'"{tmp_path / "store"}"')
+    copy = finished.parent / f"{tmp_path.name.replace('_', '-').lower()}.toml"
+    copy.write_text('name = "small"\n' + text)
+    return copy
+
+
+def change(path: Path, old: str, new: str) -> Recipe:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    return load(path)
+
+
+LATER = {"exported"}
+CHANGES = [
+    pytest.param("workers = 1", "workers = 2", set(), set(), id="workers"),
+    pytest.param("[score.cl", "[gates]\nmin_retention = 0.5\n[score.cl", set(), set(), id="gates"),
+    pytest.param("shard_bytes = 1\n", "shard_bytes = 9\n", set(), set(), id="shard_bytes"),
+    pytest.param(
+        "min_words = 20",
+        "min_words = 21",
+        {"cleaned"},
+        {"cleaned"},
+        id="a threshold nobody notices",
+    ),
+    pytest.param(
+        "min_words = 20",
+        "min_words = 1",
+        {"cleaned", "fingerprinted"},
+        {"raw", "annotated"},
+        id="a threshold",
+    ),
+    pytest.param(
+        '"normalize"',
+        '"normalize"\n[[steps]]\nedit = "mask"',
+        {"annotated", "cleaned"},
+        {"raw"},
+        id="an edit",
+    ),
+    pytest.param(
+        "[score.cl",
+        "[dedup]\nmin_similarity = 0.6\n[score.cl",
+        {"duplicates"},
+        {"duplicates"},
+        id="min_similarity nobody notices",
+    ),
+    pytest.param(
+        "[score.cl",
+        "[dedup]\nexact = false\nnear = false\n[score.cl",
+        {"duplicates", "deduped"},
+        {"raw", "annotated", "cleaned", "fingerprinted"},
+        id="no dedup",
+    ),
+    pytest.param(
+        "[score.cl",
+        "[dedup]\nngram_terms = 4\n[score.cl",
+        {"fingerprinted", "duplicates"},
+        {"raw", "annotated", "cleaned"},
+        id="shingles",
+    ),
+    pytest.param(
+        "[score.cl",
+        '[score]\ntokenizer = "cl100k_base"\n[score.cl',
+        set(),
+        set(),
+        id="a default written out",
+    ),
+    pytest.param(
+        "epochs = 1",
+        "epochs = 2",
+        {"classifier", "scored", "mixture", *LATER},
+        {"raw", "annotated", "cleaned", "fingerprinted", "duplicates", "deduped", "scanned"},
+        id="the classifier",
+    ),
+    pytest.param(
+        'name = "quiz"',
+        'name = "quiz"\naction = "flag"',
+        {"mixture", "mixed", "decontaminated", *LATER},
+        {"scored", "scanned", "deduped"},
+        id="what to do with hits",
+    ),
+    pytest.param(
+        'name = "quiz"',
+        'name = "quiz"\nid_field = "question"',
+        {"scanned", "mixture"},
+        {"scored", "deduped"},
+        id="how a benchmark is read",
+    ),
+    pytest.param(
+        "tokens = 3000",
+        "tokens = 900",
+        {"mixture", "mixed", "decontaminated", *LATER},
+        {"scored", "scanned", "classifier", "deduped"},
+        id="the mix",
+    ),
+    pytest.param(
+        "[[mix.phases]]",
+        "[export]\nshard_tokens = 400\n[[mix.phases]]",
+        {"mixture", *LATER},
+        {"scored", "scanned", "deduped"},
+        id="size of output shards",
+    ),
+    pytest.param(
+        "[[mix.phases]]",
+        "[export]\nseed = 7\n[[mix.phases]]",
+        LATER,
+        LATER,
+        id="the shuffle",
+    ),
+    pytest.param(
+        "[[mix.phases]]",
+        "[mix]\nseed = 7\n[[mix.phases]]",
+        {"mixture", "mixed"},
+        {"scored", "scanned", "deduped"},
+        id="seed of the mix",
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "changed", "bound"), CHANGES)
+def test_a_change_reaches_what_reads_it(
+    old: str, new: str, changed: set[str], bound: set[str], path: Path
+) -> None:
+    """`changed` get another INPUT. `bound`: if these are among them no other does, else these do not."""
+    before = inputs(load(path))
+    recipe = change(path, old, new)
+    computed = run_all(recipe)
+    after = inputs(recipe)
+    found = {stage for stage in before if before[stage] != after[stage]}
+    assert changed <= found
+    assert found == changed if bound == changed else not found & bound
+    assert {s for s, each in computed.items() if any(each.values())} == found - LATER
+    going_back = change(path, new, old)
+    assert not any(any(each.values()) for each in run_all(going_back).values())
+    assert inputs(going_back) == before
+
+
+def test_every_section_of_a_recipe_is_read_by_a_stage(finished: Path) -> None:
+    """A field that no stage's INPUT covers would be changed without effect."""
+    recipe = load(finished)
+    said = [sections(recipe, s.name, "web-00000") for s in STAGES if s.name != "release"]
+    text = json.dumps(said)
+    for section, parts in {
+        "sources": recipe.sources[:1],
+        "ingest": (recipe.ingest,),
+        "dedup": (recipe.dedup,),
+        "score": (recipe.score,),
+        "decontaminate": (recipe.decontaminate,),
+        "mix": (recipe.mix,),
+    }.items():
+        for name in {n for part in parts for n in type(part).model_fields} - {"paths", "name"}:
+            assert f'"{name}"' in text, f"{section}.{name}"
+
+
+def test_state_and_why(path: Path) -> None:
+    recipe = change(path, "min_words = 20", "min_words = 1")
+    lineage = Lineage(recipe, Store(recipe.root))
+    assert [lineage.state(s, "web-00000") for s in ("raw", "annotated", "cleaned")] == [
+        "current",
+        "current",
+        "stale",
+    ]
+    assert lineage.state("fingerprinted", "web-00000") == "blocked"
+    assert lineage.state("duplicates", ALL) == "blocked"
+    assert lineage.state("raw", "web-00009") == "blocked"
+    assert lineage.partitions("exported") == []
+    assert lineage.why("cleaned", "web-00000") == "changed: recipe (steps)"
+    assert lineage.why("fingerprinted", "web-00000") == "follows from its parents"
+    with pytest.raises(StorageError, match=r"duplicates/all: fingerprinted is not current for web"):
+        plan_job(lineage, "duplicates", ALL)
+    with pytest.raises(StorageError, match="raw/web-00009: no such partition; `curate plan`"):
+        plan_job(lineage, "raw", "web-00009")
+    assert plan_job(lineage, "raw", "web-00000").state == "current"
+    assert plan_job(lineage, "raw", "web-00000", force=True).state == "forced"
+
+
+def test_what_is_forced_gives_the_same_bytes(path: Path) -> None:
+    recipe = load(path)
+    store = Store(recipe.root)
+    before = {s: store.refs(s) for s in WORK}
+    for stage in WORK:
+        assert all(run_stage(Lineage(recipe, store), stage, force=True).values())
+    assert {s: store.refs(s) for s in WORK} == before
+
+
+def test_a_new_file_makes_one_new_partition_a_stage(path: Path) -> None:
+    recipe = load(path)
+    new = path.parent / "web-9.jsonl"
+    new.write_text(json.dumps({"text": prose(5555)}) + "\n")
+    try:
+        computed = run_all(recipe)
+    finally:
+        new.unlink()
+    for stage in ("raw", "annotated", "cleaned", "fingerprinted", "deduped", "scored", "scanned"):
+        assert [k for k, done in computed[stage].items() if done] == ["web-00002"]
+    assert computed["duplicates"] == {ALL: True}
+    assert computed["mixture"] == {ALL: True}
+
+
+def test_the_bytes_of_a_file_count_not_its_name(path: Path) -> None:
+    before = inputs(load(path))
+    quiz = path.parent / "quiz.jsonl"
+    renamed = quiz.with_name(f"renamed-{path.stem}.jsonl")
+    renamed.write_bytes(quiz.read_bytes())
+    assert inputs(change(path, "quiz.jsonl", renamed.name)) == before
+    renamed.write_text(json.dumps({"id": "q2", "question": QUESTION}))
+    lineage = Lineage(load(path), Store(load(path).root))
+    assert lineage.state("scanned", "web-00000") == "stale"
+    assert lineage.why("scanned", "web-00000") == "changed: recipe (decontaminate)"
+
+
+def test_a_new_library_or_code_version_recomputes_what_stores_its_output(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = load(path)
+    before = inputs(recipe)
+    real = lineage_._version
+
+    def other(package: str) -> str:
+        return "99" if package == "gigatoken" else real(package)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lineage_, "_version", other)
+        lineage = Lineage(recipe, Store(recipe.root))
+        assert lineage.state("scored", "web-00000") == "stale"
+        assert lineage.why("scored", "web-00000") == "changed: libraries (gigatoken)"
+        assert lineage.state("deduped", "web-00000") == "current"
+    newer = {**BY_NAME, "cleaned": lineage_.Stage("cleaned", "2", "shard", same=("annotated",))}
+    monkeypatch.setattr(lineage_, "BY_NAME", newer)
+    assert Lineage(recipe, Store(recipe.root)).why("cleaned", "web-00000") == "changed: code"
+    monkeypatch.undo()
+    assert inputs(recipe) == before
+
+
+def test_a_file_of_other_bytes_below_changes_what_is_above(path: Path) -> None:
+    """OUTPUT, not INPUT, is what children are made from."""
+    recipe = load(path)
+    lineage = Lineage(recipe, Store(recipe.root))
+    ref = lineage.current("cleaned", "web-00001")
+    assert ref
+    made_from = lineage.made_from("fingerprinted", "web-00001")
+    assert made_from
+    assert made_from["parent cleaned"] == [["web-00001", ref.output]]
+
+
+def test_a_damaged_parent_stops_the_job(path: Path) -> None:
+    recipe = load(path)
+    lineage = Lineage(recipe, Store(recipe.root))
+    ref = lineage.current("raw", "web-00000")
+    assert ref
+    file = Path(recipe.root) / ref.name
+    content = bytearray(file.read_bytes())
+    content[100] ^= 1
+    file.write_bytes(content)
+    job = plan_job(lineage, "annotated", "web-00000", force=True)
+    with pytest.raises(IntegrityError, match=rf"{ref.name}: damaged"):
+        run(job, annotate_shard)
+
+
+@pytest.mark.parametrize("lost", [-1, 1])
+def test_a_stage_that_loses_or_gains_documents_publishes_nothing(lost: int, path: Path) -> None:
+    recipe = change(path, "min_words = 20", "min_words = 19")
+    lineage = Lineage(recipe, Store(recipe.root))
+    before = lineage.store.refs("cleaned")
+    job = plan_job(lineage, "cleaned", "web-00000")
+    assert job.expected_rows == 10
+    wrong = functools.partial(job.__class__, **(vars(job) | {"expected_rows": 10 - lost}))()
+    with pytest.raises(
+        IntegrityError, match=rf"cleaned/web-00000: {10 - lost} .* 10 rows came out"
+    ):
+        run(wrong, clean_shard)
+    assert lineage.store.refs("cleaned") == before
+    assert list((Path(recipe.root) / ".scratch").iterdir()) == []
+
+
+def test_without_a_classifier_there_is_no_such_stage(path: Path) -> None:
+    recipe = load(path).model_copy(update={"score": Score()})
+    assert "classifier" not in [s.name for s in stages(recipe)]
+    run_all(recipe)
+    lineage = Lineage(recipe, Store(recipe.root))
+    made_from = lineage.made_from("scored", "web-00000")
+    assert made_from
+    assert "parent classifier" not in made_from
+    assert lineage.state("decontaminated", "books-00000") == "current"
+
+
+def test_the_corpus_does_what_the_tests_suppose(finished: Path) -> None:
+    lineage = Lineage(load(finished), Store(load(finished).root))
+
+    def rejected(stage: str) -> dict[str, int]:
+        total: dict[str, int] = {}
+        for partition in lineage.partitions(stage):
+            ref = lineage.current(stage, partition)
+            assert ref
+            for rule, count in lineage.footer(ref)["rejected"].items():
+                total[rule] = total.get(rule, 0) + count
+        return total
+
+    assert rejected("cleaned") == {"clean.gopher_min_words": 3}
+    assert sum(rejected("deduped").values()) == 2
+    assert rejected("decontaminated") != {}
