@@ -60,7 +60,7 @@ def _stage(lineage: Lineage, name: str) -> dict[str, Any]:
         "rejected": dict(sorted(rejected.items())),
         "bytes_kept": sum(s.get("bytes_kept", 0) for s in footers),
         "tokens_kept": sum(s.get("tokens_kept", 0) for s in footers),
-        "tokens_estimated": not all("tokens_kept" in s for s in footers),
+        "tokens_estimated": not all("tokens_kept" in s for s in footers if s["rows"]),
         "partitions": len(footers),
         "partitions_missing": len(refs) - len(footers) if refs else 1,
     }
@@ -69,7 +69,7 @@ def _stage(lineage: Lineage, name: str) -> dict[str, Any]:
 
 def _distinct(found: dict[str, Any], footers: list[dict[str, Any]]) -> dict[str, Any]:
     """Count documents, not copies, for `exported`: what came in is what `decontaminated` kept."""
-    documents = sum(s["first_copies"] for s in footers)
+    documents = sum(s.get("first_copies", 0) for s in footers)
     extra = {"copies": found["rows_in"], "files": len(footers)}
     return found | {"rows_in": documents, "kept": documents} | extra
 

@@ -171,9 +171,10 @@ def write_table(
         for frame in frames:
             tally.add(frame)
             writer.write(frame)
-        found = tally.rows
-        if job.expected_rows is not None and found != job.expected_rows:
-            msg = f"{job.key}: {job.expected_rows} documents came in, {found} rows came out; not published"
+        came = tally.rows if job.expected_rows is None else job.expected_rows
+        if not came == tally.rows == writer.rows:
+            found = f"{came} documents came in, {tally.rows} were judged, {writer.rows} written"
+            msg = f"{job.key}: {found}; not published"
             raise IntegrityError(msg)
         footer = tally.summary | more
         writer.finish(footer)

@@ -27,7 +27,7 @@ def curate(
     """Plan and run a recipe; return what was done and the state afterwards."""
     instance_.quiet()
     recipe = load(recipe_path)
-    store = Store(recipe.root)
+    store = Store(recipe.root, recipe.endpoint_url)
     plan.plan(recipe, store)
     wanted = launch.select(recipe, first, last)
     done = launch.launch(instance, recipe, wanted, shards, force=force)

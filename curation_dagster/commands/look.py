@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import polars as pl
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -51,17 +52,15 @@ def status(lineage: Lineage, *, verify: bool, as_json: bool) -> int:
 
 
 def print_funnel(found: dict[str, Any]) -> None:
-    """Print a funnel as a table; ≈ marks tokens estimated from bytes."""
-    shown = Table("stage", "in", "kept", "%", "MB kept", "tokens kept", "top reasons for rejection")
+    """Print a funnel as a table, then the reasons; ≈ marks tokens estimated from bytes."""
+    shown = Table("stage", box=box.SIMPLE)
+    for heading in ("in", "kept", "%", "MB kept", "tokens kept"):
+        shown.add_column(heading, justify="right", no_wrap=True)
+    notes: list[str] = []
     for stage in found["stages"]:
         share = f"{100 * stage['kept'] / stage['rows_in']:.1f}" if stage["rows_in"] else "-"
         tokens = stage["tokens_kept"]
         about = "≈ " if stage["tokens_estimated"] else ""
-        reasons = ", ".join(f"{rule.split('.', 1)[1]} {n:,}" for rule, n in top_reasons(stage))
-        if stage["partitions_missing"]:
-            reasons = f"{stage['partitions_missing']} partitions not computed. {reasons}"
-        elif "copies" in stage:
-            reasons = f"{stage['copies']:,} copies in {stage['files']} files"
         shown.add_row(
             stage["stage"],
             f"{stage['rows_in']:,}",
@@ -69,9 +68,23 @@ def print_funnel(found: dict[str, Any]) -> None:
             share,
             f"{stage['bytes_kept'] / 1e6:,.2f}",
             f"{about}{tokens:,}" if tokens is not None else "-",
-            reasons,
         )
+        notes += _notes(stage)
     Console().print(shown)
+    for note in notes:
+        click.echo(f"  {note}")
+
+
+def _notes(stage: dict[str, Any]) -> list[str]:
+    """Say what the numbers of a stage leave out: reasons, copies, what is not computed."""
+    reasons = ", ".join(f"{rule.split('.', 1)[1]} {count:,}" for rule, count in top_reasons(stage))
+    notes = [f"{stage['stage']} rejected: {reasons}"] if reasons else []
+    if missing := stage["partitions_missing"]:
+        notes.append(f"{stage['stage']}: {missing} partitions are not computed")
+    if "copies" in stage:
+        shipped = f"{stage['copies']:,} training documents (with copies) in {stage['files']} files"
+        notes.append(f"{stage['stage']}: {shipped}")
+    return notes
 
 
 def ls(lineage: Lineage, stage: str) -> None:

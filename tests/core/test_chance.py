@@ -19,7 +19,7 @@ def ids(prefix: str = "0123456789abcdef") -> pl.Series:
     return pl.Series([f"{prefix}-{i:x}" for i in range(N)])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.none() | st.text(), min_size=1, max_size=5), st.text(max_size=9))
 def test_kernel_is_the_oracle(keys: list[str | None], purpose: str) -> None:
     seed = keyed_oracle(purpose, 0)

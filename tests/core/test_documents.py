@@ -87,7 +87,7 @@ def shards(draw: st.DrawFn) -> Rows:
 SIZES = st.lists(st.integers(0, 5), max_size=4)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(rows=shards(), sizes=st.tuples(SIZES, SIZES, SIZES, SIZES))
 def test_documents_are_what_a_person_would_assemble(
     rows: Rows, sizes: tuple[list[int], ...], tmp_path_factory: pytest.TempPathFactory
@@ -139,7 +139,7 @@ def test_documents_are_what_a_person_would_assemble(
     assert found("deduped", cut=False) == texts(lambda r: r["text"])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(text_and_cuts(), max_size=6), st.integers(0, 3))
 def test_cuts_of_a_slice(docs: list[tuple[str, Spans]], offset: int) -> None:
     every = pl.DataFrame(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import fsspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation_dagster.errors import RecipeError
@@ -353,6 +353,7 @@ VALUES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(HEADERS, KEYS, VALUES), max_size=8))
 def test_every_value_has_the_line_of_its_statement(said: list[tuple[str, str, str]]) -> None:
     text, line_of_number = "", {}

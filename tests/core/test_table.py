@@ -172,7 +172,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(ROWS, max_size=4))
 def test_tally_adds_up(groups: list[list[tuple[str | None, int | None, int, bool]]]) -> None:
     names = {

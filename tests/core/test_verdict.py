@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation_dagster.errors import SchemaError
@@ -66,6 +66,7 @@ def test_without_rules_everything_is_kept() -> None:
     assert judged.schema == {"n": pl.Int64, "rejected_by": pl.String, "value": pl.Float64}
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from([True, False, None]), min_size=3, max_size=3), max_size=9))
 def test_verdict_is_the_first_rule_that_is_not_true(rows: list[list[bool | None]]) -> None:
     names = ["a", "b", "c"]

@@ -52,7 +52,7 @@ def check(texts: list[str | None]) -> None:
         assert [lowered(span) for _, span in found] == wanted
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.none() | ANY, max_size=5))
 def test_kernel_is_the_oracle(texts: list[str | None]) -> None:
     check(texts)

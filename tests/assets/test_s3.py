@@ -1,0 +1,38 @@
+"""The whole graph with its root on S3 (moto's server on loopback) gives the files it gives on a local disk."""
+
+import boto3
+import pytest
+from conftest_graph import curate, outputs
+from moto.server import ThreadedMotoServer
+
+
+@pytest.fixture
+def endpoint(monkeypatch):
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing-secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    boto3.client("s3", endpoint_url=url).create_bucket(Bucket="corpus")
+    yield url
+    server.stop()
+
+
+def test_from_jsonl_to_release_on_s3(curated, fresh, instance, endpoint):
+    text = fresh.read_text().replace('root = "store"', f'root = "s3://corpus/store"\nendpoint_url = "{endpoint}"')
+    fresh.write_text(text)
+    done, lineage = curate(fresh, instance)
+    assert done.failures == []
+    assert done.failed_checks == []
+    assert outputs(lineage) == outputs(curated[2])
+    again, _ = curate(fresh, instance)
+    assert again.computed == {}
+    client = boto3.client("s3", endpoint_url=endpoint)
+    keys = [o["Key"] for o in client.list_objects_v2(Bucket="corpus", Prefix="store/releases/")["Contents"]]
+    assert "store/releases/tiny/manifest.json" in keys
+    assert client.list_multipart_uploads(Bucket="corpus").get("Uploads", []) == []

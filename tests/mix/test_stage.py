@@ -1,0 +1,179 @@
+"""The stages `mixture` and `mixed` over tables on disk."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from curation_dagster import schema, table
+from curation_dagster.errors import IntegrityError
+from curation_dagster.job import Files, Job
+from curation_dagster.mix.stage import mix_shard, plan_mixture
+from curation_dagster.plan import Shard
+from curation_dagster.recipe import (
+    Benchmark,
+    Decontaminate,
+    Export,
+    File,
+    Mix,
+    Normalize,
+    Phase,
+    Recipe,
+    Source,
+)
+from curation_dagster.store import Store
+
+SHARDS = (Shard("web", 0, 0, ()), Shard("web", 1, 0, ()), Shard("wiki", 0, 0, ()))
+
+
+def recipe(*phases: Phase, seed: int = 0) -> Recipe:
+    benchmarks = tuple(
+        Benchmark(name=name, file=File(path=Path("unused")), action=action)
+        for name, action in (("gsm", "drop"), ("mmlu", "flag"))
+    )
+    # model_construct: quality floors without a classifier, since the tables here have quality
+    return Recipe.model_construct(
+        name="r", root="unused", sources=tuple(Source(name=n, paths=("x",)) for n in ("web", "wiki")),
+        steps=(Normalize(edit="normalize"),), decontaminate=Decontaminate(benchmarks=benchmarks),
+        mix=Mix(phases=phases, seed=seed), export=Export(shard_tokens=100),
+    )  # fmt: skip
+
+
+def write(path: Path, columns: dict, rows: dict[str, list], group: int) -> Path:
+    frame = pl.DataFrame(rows, schema=columns)
+    with table.TableWriter(path, columns) as writer:
+        for start in range(0, frame.height, group):
+            writer.write(frame.slice(start, group))
+        writer.finish({})
+    return path
+
+
+def scored(folder: Path, shard: Shard, group: int = 3) -> Path:
+    n = 10
+    quality = [None if i == 9 else i / 10 for i in range(n)]
+    rows = {
+        "row": [3 * i for i in range(n)], "doc_id": [f"{shard.key}/{i}" for i in range(n)],
+        "rejected_by": [None] * n, "text_bytes": [40] * n, "token_count": [10] * n,
+        "quality": quality,
+    }  # fmt: skip
+    return write(folder / f"scored-{shard.key}-{group}.parquet", schema.SCORED, rows, group)
+
+
+def scanned(folder: Path, shard: Shard) -> Path:
+    """Document 1 has a hit that drops, twice; document 2 one that is flagged."""
+    hits = [[] for _ in range(10)]
+    hit = {"benchmark": "gsm", "item": "1", "method": "ngram", "score": 1.0, "start": 0, "end": 1}
+    hits[1] = [hit, hit | {"item": "2"}]
+    hits[2] = [hit | {"benchmark": "mmlu"}]
+    rows = {
+        "row": [3 * i for i in range(10)], "doc_id": [f"{shard.key}/{i}" for i in range(10)],
+        "rejected_by": [None] * 10, "text_bytes": [40] * 10, "hits": hits,
+    }  # fmt: skip
+    return write(folder / f"scanned-{shard.key}.parquet", schema.SCANNED, rows, 4)
+
+
+def job(of: Recipe, stage: str, partition: str, shards: tuple[Shard, ...] = SHARDS) -> Job:
+    return Job(of, Store("unused"), stage, partition, {}, {}, shards, None, "missing")
+
+
+def run_mixture(folder: Path, of: Recipe, shards: tuple[Shard, ...] = SHARDS) -> tuple[Path, dict]:
+    parents = {
+        "scored": [scored(folder, s) for s in shards],
+        "scanned": [scanned(folder, s) for s in shards],
+    }
+    draft = folder / f"mixture-{len(list(folder.glob('mixture*')))}.parquet"
+    return draft, plan_mixture(job(of, "mixture", "all", shards), Files(parents, draft))
+
+
+def run_mixed(
+    folder: Path, of: Recipe, shard: Shard, mixture: Path, group: int = 3
+) -> tuple[pl.DataFrame, dict]:
+    draft = folder / f"mixed-{shard.key}-{group}.parquet"
+    files = Files({"scored": [scored(folder, shard, group)], "mixture": [mixture]}, draft)
+    found = mix_shard(replace(job(of, "mixed", shard.key), expected_rows=10), files)
+    return table.read(draft), found
+
+
+def phase(name: str, tokens: int, weights: dict[str, float], **more: object) -> Phase:
+    return Phase(**({"name": name, "tokens": tokens, "weights": weights} | more))
+
+
+def test_supply_leaves_out_what_decontamination_drops(tmp_path) -> None:
+    path, footer = run_mixture(tmp_path, recipe(phase("main", 1000, {"web": 3, "wiki": 1})))
+    rows = (
+        table.read(path).select("domain", "supply_docs", "supply_tokens", "planned_tokens").rows()
+    )
+    assert rows == [("web", 18, 180, 720), ("wiki", 9, 90, 250)]
+    assert footer["output_shards"] == {"main": 10}
+    assert set(footer["slices"]) == {"web", "wiki"}
+
+
+def test_a_slice_says_what_its_domain_gets(tmp_path) -> None:
+    slices = [
+        run_mixture(tmp_path, recipe(phase("main", tokens, {"web": web, "wiki": 1})))[1]["slices"]
+        for tokens, web in ((1000, 1), (1000, 1), (4000, 7))
+    ]
+    assert slices[0] == slices[1]
+    assert slices[0]["web"] != slices[2]["web"]
+
+
+def test_shard_order_selects_nothing(tmp_path) -> None:
+    of = recipe(phase("main", 300, {"web": 1}))
+    first, _ = run_mixture(tmp_path, of)
+    other, _ = run_mixture(tmp_path, of, SHARDS[::-1])
+    assert table.read(first).equals(table.read(other))
+
+
+@pytest.mark.parametrize("group", [1, 4, 100])
+def test_mixed_rows_and_reasons(tmp_path, group) -> None:
+    of = recipe(
+        phase("main", 75, {"web": 1}, min_quality=0.4),
+        phase("late", 30, {"web": 1}, min_quality=0.6),
+    )
+    mixture, footer = run_mixture(tmp_path, of)
+    frames = [run_mixed(tmp_path, of, s, mixture, group) for s in SHARDS[:2]]
+    docs = pl.concat(f for f, _ in frames)
+    assert docs.schema == schema.MIXED
+    assert docs["row"].to_list() == [3 * i for i in range(10)] * 2, (
+        "every scored document has its row"
+    )
+    low = docs.filter(pl.col("rejected_by") == "mix.quality")["doc_id"].to_list()
+    assert low == [f"{s.key}/{i}" for s in SHARDS[:2] for i in (0, 1, 2, 3, 9)]
+    given = docs.explode("copies").drop_nulls("copies").unnest("copies")
+    assert dict(given.group_by("phase").agg(pl.col("copies").sum()).iter_rows()) == {
+        "main": 7, "late": 3,
+    }  # fmt: skip
+    assert given.filter(pl.col("rejected_by").is_not_null()).is_empty()
+    rest = docs.filter(pl.col("copies").list.len() == 0, ~pl.col("doc_id").is_in(low))
+    assert set(rest["rejected_by"]) == {"mix.not_sampled"}
+    assert footer["output_shards"] == {"main": 1, "late": 1}
+    tallies = [f for _, f in frames]
+    assert sum(f["kept"] for f in tallies) == docs["rejected_by"].null_count()
+    assert all(f["rows"] == 10 == f["kept"] + sum(f["rejected"].values()) for f in tallies)
+
+
+def test_a_source_in_no_phase(tmp_path) -> None:
+    of = recipe(phase("main", 100, {"web": 1}))
+    mixture, _ = run_mixture(tmp_path, of)
+    found, _ = run_mixed(tmp_path, of, SHARDS[2], mixture)
+    assert set(found["rejected_by"]) == {"mix.not_sampled"}
+    assert found["copies"].list.len().sum() == 0
+
+
+def test_a_phase_without_a_floor_knows_no_low_quality(tmp_path) -> None:
+    of = recipe(phase("main", 1, {"web": 1}), phase("late", 1, {"web": 1}, min_quality=0.6))
+    mixture, _ = run_mixture(tmp_path, of)
+    found, _ = run_mixed(tmp_path, of, SHARDS[0], mixture)
+    # document 1 is not in the supply: whether it has a copy does not matter, it is dropped later
+    assert set(found.filter(pl.col("row") != 3)["rejected_by"]) == {"mix.not_sampled"}
+
+
+def test_lost_rows_are_refused(tmp_path) -> None:
+    of = recipe(phase("main", 100, {"web": 1}))
+    mixture, _ = run_mixture(tmp_path, of)
+    files = Files({"scored": [scored(tmp_path, SHARDS[0])], "mixture": [mixture]}, tmp_path / "x")
+    with pytest.raises(IntegrityError, match="11 documents came in, 10 rows came out"):
+        mix_shard(replace(job(of, "mixed", SHARDS[0].key), expected_rows=11), files)
