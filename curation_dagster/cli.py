@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from curation_dagster.recipe import Recipe
 
 CODES = "Exit codes: 0 done, 1 failed, 2 wrong call or recipe, 3 a check failed."
+DEFAULT_RECIPE = "demo"
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -75,6 +76,25 @@ def open_lineage(name: str) -> Lineage:
 
     recipe = open_recipe(name)
     return Lineage(recipe, Store(recipe.root, recipe.endpoint_url))
+
+
+def find_lineage(doc_id: str) -> Lineage:
+    """Find the recipe whose plan has a document.
+
+    Raises:
+        RecipeError: when none of recipes/ has.
+    """
+    from curation_dagster.commands.explain import locate
+    from curation_dagster.recipe_file import recipe_folder
+
+    for path in sorted(recipe_folder().glob("*.toml")):
+        lineage = open_lineage(str(path))
+        if locate(lineage, doc_id):
+            return lineage
+    msg = (
+        f"{doc_id}: no recipe in {recipe_folder()} has planned such documents; name one by --recipe"
+    )
+    raise RecipeError(msg)
 
 
 def home_of(recipe_path: Path) -> Path:
@@ -192,56 +212,76 @@ def funnel(recipe: str, as_json: bool) -> None:
         look.print_funnel(found)
 
 
+TARGET = click.argument("target", nargs=-1, required=True, metavar="[RECIPE] STAGE")
+
+
 @main.command()
-@click.argument("recipe")
-@click.argument("stage")
+@TARGET
 @click.option(
     "--rule", help="Only documents this rule rejected, e.g. gopher_min_words; default: any."
 )
 @click.option("-n", "count", default=3, show_default=True, help="Documents of each kind.")
-def sample(recipe: str, stage: str, rule: str | None, count: int) -> None:
-    """Show documents that STAGE of RECIPE rejected, beside some that it kept."""
+def sample(target: tuple[str, ...], rule: str | None, count: int) -> None:
+    """Show documents that STAGE rejected, beside some that it kept. Default RECIPE: demo."""
     from curation_dagster.commands import look
 
+    recipe, stage = split_target(target, ("RECIPE", "STAGE"))
     look.sample(open_lineage(recipe), stage, rule, count)
 
 
 @main.command()
-@click.argument("recipe")
-@click.argument("stage")
-def ls(recipe: str, stage: str) -> None:
-    """List the files of STAGE of RECIPE: partition, state, rows, kept, size, name."""
+@TARGET
+def ls(target: tuple[str, ...]) -> None:
+    """List the files of STAGE: partition, state, rows, kept, size, name. Default RECIPE: demo."""
     from curation_dagster.commands import look
 
+    recipe, stage = split_target(target, ("RECIPE", "STAGE"))
     look.ls(open_lineage(recipe), stage)
 
 
 @main.command()
-@click.argument("recipe")
-@click.argument("stage")
-@click.argument("partition", default="all")
+@click.argument("target", nargs=-1, required=True, metavar="[RECIPE] STAGE [PARTITION]")
 @click.option("-n", "count", default=10, show_default=True, help="Rows to print.")
-def cat(recipe: str, stage: str, partition: str, count: int) -> None:
-    """Print rows of one PARTITION of STAGE as JSON lines."""
+def cat(target: tuple[str, ...], count: int) -> None:
+    """Print rows of a PARTITION of STAGE as JSON lines. Defaults: RECIPE demo, PARTITION all."""
     from curation_dagster.commands import look
 
-    look.cat(open_lineage(recipe), stage, partition, count)
+    recipe, stage, *partition = split_target(target, ("RECIPE", "STAGE", "PARTITION"))
+    look.cat(open_lineage(recipe), stage, partition[0] if partition else "all", count)
+
+
+def split_target(target: tuple[str, ...], words: tuple[str, ...]) -> tuple[str, ...]:
+    """Put the default recipe before a target that begins with a stage.
+
+    Raises:
+        click.UsageError: for too few words, or too many.
+    """
+    from curation_dagster.lineage import BY_NAME
+
+    full = (DEFAULT_RECIPE, *target) if target[0] in BY_NAME else target
+    if not 1 < len(full) <= len(words):
+        msg = f"expected {' '.join(words)}, found {' '.join(target)}"
+        raise click.UsageError(msg)
+    return full
 
 
 @main.command()
 @click.argument("doc_id")
-@click.option("--recipe", default="demo", show_default=True, help="Whose story to tell.")
+@click.option(
+    "--recipe", help="Whose story to tell; default: the one in recipes/ that has the document."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def explain(doc_id: str, recipe: str, as_json: bool) -> None:
+def explain(doc_id: str, recipe: str | None, as_json: bool) -> None:
     """Tell the story of one document, from its url to its shard or to the rule that rejected it.
 
     Prints every stage's row for it, in order, with the value and the threshold that decided.
 
-    Exit codes: 0, or 1 when no planned shard holds such a document.
+    Exit codes: 0, or 2 when no planned shard holds such a document.
     """
     from curation_dagster.commands import explain as explain_
 
-    story = explain_.story(open_lineage(recipe), doc_id)
+    lineage = open_lineage(recipe) if recipe else find_lineage(doc_id)
+    story = explain_.story(lineage, doc_id)
     click.echo(
         json.dumps(story, indent=1, default=str, ensure_ascii=False)
         if as_json
@@ -289,7 +329,7 @@ def ui(port: int) -> None:
     """Open the Dagster UI on loopback, with the run history, lineage, checks and metadata of every recipe."""
     from curation_dagster.commands import ui as ui_
 
-    raise SystemExit(ui_.serve(port))
+    ui_.serve(port)
 
 
 if __name__ == "__main__":

@@ -199,7 +199,7 @@ class Lineage:
         spec = BY_NAME[stage]
         found: dict[str, list[Ref]] = {}
         for parent in spec.parents:
-            keys = [partition] if parent in spec.same else self._keys_of(spec, parent)
+            keys = [partition] if parent in spec.same else self.keys_of(spec, parent)
             refs = [self.current(parent, key) for key in keys]
             if parent == "classifier" and not self.recipe.score.classifier:
                 continue
@@ -232,7 +232,8 @@ class Lineage:
         """Read a partition's summary and what it was made from."""
         return _footer(self.store, ref, ref.bytes)
 
-    def _keys_of(self, spec: Stage, parent: str) -> list[str]:
+    def keys_of(self, spec: Stage, parent: str) -> list[str]:
+        """Return which partitions of a parent a stage reads, where it is not the same shard's."""
         if spec.name == "classifier" and self.recipe.score.classifier:
             section = self.recipe.score.classifier
             return sorted({*section.good.shards, *section.ordinary.shards})

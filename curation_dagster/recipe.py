@@ -343,6 +343,12 @@ class Recipe(Section):
         named += [
             (("dedup", "source_priority", i), n) for i, n in enumerate(self.dedup.source_priority)
         ]
+        if trained := self.score.classifier:
+            named += [
+                (("score", "classifier", kind, "shards", i), shard.rpartition("-")[0] or shard)
+                for kind in ("good", "ordinary")
+                for i, shard in enumerate(getattr(trained, kind).shards)
+            ]
         for where, name in named:
             if name not in self.source_names:
                 message = f"no such source: {name}; sources are {list(self.source_names)}"

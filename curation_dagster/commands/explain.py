@@ -31,11 +31,17 @@ def story(lineage: Lineage, doc_id: str) -> dict[str, Any]:
     Raises:
         RecipeError: when no planned shard holds such a document.
     """
-    shard, path = _locate(lineage, doc_id)
+    place = locate(lineage, doc_id)
+    if place is None:
+        msg = f"{doc_id}: no planned file of {lineage.recipe.name} has such documents; is it another recipe's?"
+        raise RecipeError(msg)
+    shard, path = place
     found: dict[str, Any] = {"doc_id": doc_id, "shard": shard, "file": path, "stages": {}}
     stages: dict[str, Any] = found["stages"]
     for stage in _STAGES:
         ref = lineage.current(stage, shard)
+        if ref is None:
+            found.setdefault("not_current", []).append(stage)
         row = _row(lineage, ref, doc_id) if ref else None
         if row is None:
             if stage == "raw" and ref:
@@ -70,14 +76,14 @@ def tell(story: dict[str, Any]) -> str:
     return "\n".join([*lines, "", story["fate"]])
 
 
-def _locate(lineage: Lineage, doc_id: str) -> tuple[str, str]:
+def locate(lineage: Lineage, doc_id: str) -> tuple[str, str] | None:
+    """Find the shard and the file a doc_id points to, if the recipe has planned it."""
     prefix = doc_id.split("-", 1)[0]
     for key, shard in lineage.shards.items():
         for entry in shard.inputs:
             if doc_prefix(shard.source, entry.path) == prefix:
                 return key, entry.path
-    msg = f"{doc_id}: no planned file of {lineage.recipe.name} has such documents; is it another recipe's?"
-    raise RecipeError(msg)
+    return None
 
 
 def _row(lineage: Lineage, ref: Ref, doc_id: str) -> dict[str, Any] | None:
@@ -101,8 +107,8 @@ def _threshold(lineage: Lineage, rejected_by: str) -> dict[str, Any]:
 
 
 def _url(lineage: Lineage, doc_id: str) -> str | None:
-    shard, _ = _locate(lineage, doc_id)
-    ref = lineage.current("raw", shard)
+    place = locate(lineage, doc_id)
+    ref = lineage.current("raw", place[0]) if place else None
     row = _row(lineage, ref, doc_id) if ref else None
     return row["url"] if row else None
 
@@ -141,7 +147,8 @@ def _fate(found: dict[str, Any]) -> str:
         return text
     if outputs := stages.get("exported", {}).get("outputs"):
         return "shipped in " + ", ".join(outputs)
-    return f"kept so far, last seen in {list(stages)[-1]}"
+    waiting = f"; not current: {', '.join(found['not_current'])}" if "not_current" in found else ""
+    return f"kept so far, last seen in {list(stages)[-1]}{waiting}"
 
 
 def _short(value: Any) -> str:  # noqa: ANN401 - a cell

@@ -143,7 +143,9 @@ def _quality_column(config: Dedup, annotated: Path) -> list[str]:
     return [config.quality_key]
 
 
-def _signatures(paths: list[Path], heights: list[int], rows: pl.Series, width: int) -> NDArray[np.uint32]:
+def _signatures(
+    paths: list[Path], heights: list[int], rows: pl.Series, width: int
+) -> NDArray[np.uint32]:
     """Load the signatures of ascending positions in the concatenation of all shards: n x width."""
     found = [np.empty((0, width), np.uint32)]
     wanted, start = rows.to_numpy(), 0

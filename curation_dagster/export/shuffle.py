@@ -45,6 +45,8 @@ def spill_shard(
     """
     slots = {name: i for i, name in enumerate(sorted(wanted))}
     written = 0
+    if not slots:
+        return written
     for number, docs in enumerate(_copies(files, shard)):
         parts = [
             _placed(docs.filter(pl.col("phase") == phase), phase, count, slots, config)

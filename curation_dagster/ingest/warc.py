@@ -72,7 +72,7 @@ def _row(record: WarcRecord, max_record_bytes: int) -> Row:
     if kind in {"response", "conversion"}:
         block = record.reader.read(max_record_bytes + _ROOM)
     lacking = record.content_length - len(block) - record.consume()
-    if record.headers.get("Content-Length") is None:
+    if not (record.headers.get("Content-Length") or "").strip().isdigit():
         return row | _damaged("a record header without Content-Length, or cut")
     if lacking > 0:
         return row | _damaged(f"cut short: {lacking} bytes of the record are missing")

@@ -34,7 +34,11 @@ def results(
         severity = dg.AssetCheckSeverity.WARN if name in _WARN else dg.AssetCheckSeverity.ERROR
         found.append(
             dg.AssetCheckResult(
-                asset_key=key, check_name=name, passed=passed, severity=severity, metadata=metadata
+                asset_key=key,
+                check_name=name,
+                passed=passed,
+                severity=severity,
+                metadata={label: _shown(value) for label, value in metadata.items()},
             )
         )
     return found
@@ -158,6 +162,15 @@ def no_benchmark_ngrams(_lineage: Lineage, _stage: str, receipts: list[Receipt])
         "left": audit["contaminated"], "examples": list(audit["contaminated_examples"]),
         "ngrams_searched": audit["ngrams_searched"],
     }  # fmt: skip
+
+
+def _shown(value: Any) -> Any:  # noqa: ANN401 - whatever a check found
+    """Write lists and tables as text; the UI hides JSON behind a click, empty or not."""
+    if isinstance(value, dict):
+        return dg.MetadataValue.md("\n".join(f"- {k}: {v}" for k, v in value.items()) or "none")
+    if isinstance(value, list):
+        return dg.MetadataValue.text(", ".join(map(str, value)) or "none")
+    return value
 
 
 def _all(lineage: Lineage, stage: str) -> list[Any]:

@@ -12,6 +12,7 @@ from curation_dagster import table
 from curation_dagster.funnel import top_reasons
 from curation_dagster.job import Receipt
 from curation_dagster.lineage import Lineage
+from curation_dagster.recipe_file import digest
 
 HISTOGRAMS = {
     "raw": ("text_bytes",),
@@ -71,40 +72,46 @@ def of_partition(receipt: Receipt) -> dict[str, Any]:
 
 
 def of_run(lineage: Lineage, stage: str, receipts: list[Receipt]) -> dict[str, Any]:
-    """Describe the run's part of a stage: a table of its partitions, its signals, and where the files are."""
+    """Describe the run's part of a stage: a table of its partitions, its signals, and where the files are.
+
+    Dagster repeats this on every partition of the run; `run_` tells it from what the partition says.
+    """
     found: dict[str, Any] = {
-        "partitions": len(receipts),
-        "partitions_computed": sum(r.computed for r in receipts),
-        "table": dg.MetadataValue.md(partition_table(receipts)),
-        "folder": dg.MetadataValue.path(lineage.store.path(stage)),
+        "run_partitions": len(receipts),
+        "run_computed": sum(r.computed for r in receipts),
+        "run_table": dg.MetadataValue.md(partition_table(receipts)),
     }
     if receipts and receipts[0].ref.partition == "all":
         found |= of_partition(receipts[0])
         found |= receipts[0].summary.get("metrics", {})
     if receipts and receipts[0].ref.suffix == "parquet":
         found["dagster/column_schema"] = _column_schema(lineage, receipts[0])
-    if any(r.computed for r in receipts):
-        for signal in HISTOGRAMS.get(stage, ()):
-            values = _values(lineage, signal, receipts[:_FILES_SAMPLED])
-            if values.size:
-                picture = histogram(values, signal)
-                found[f"histogram_{signal}"] = dg.MetadataValue.md(_inline(picture, signal))
-    return found
+    for signal in HISTOGRAMS.get(stage, ()):
+        values = _values(lineage, signal, receipts[:_FILES_SAMPLED])
+        if values.size:
+            picture = histogram(values, signal)
+            found[f"histogram_{signal}"] = dg.MetadataValue.md(_inline(picture, signal))
+    return found | {
+        "folder": dg.MetadataValue.path(lineage.store.path(stage)),
+        "recipe_digest": digest(lineage.recipe),
+    }
 
 
 def partition_table(receipts: list[Receipt]) -> str:
-    """Write the partitions as a markdown table, the first 200 of them."""
-    lines = ["| partition | rows | kept | tokens | seconds | |", "|---|--:|--:|--:|--:|---|"]
-    for receipt in receipts[:_TABLE_ROWS]:
-        s = receipt.summary
-        how = "computed" if receipt.computed else "reused"
-        seconds = f"{receipt.seconds:.1f}" if receipt.computed else ""
-        lines.append(
-            f"| {receipt.ref.partition} | {s.get('rows', '')} | {s.get('kept', '')} "
-            f"| {s.get('tokens_kept', '')} | {seconds} | {how} |"
-        )
+    """Write the partitions as a markdown table, the first 200 of them; a number no partition has gets no column."""
+    shown = receipts[:_TABLE_ROWS]
+    names = {"rows": "rows", "kept": "kept", "tokens": "tokens_kept"}
+    columns = {
+        title: [f"{r.summary[name]:,}" if name in r.summary else "" for r in shown]
+        for title, name in names.items()
+    }
+    columns["seconds"] = [f"{r.seconds:.1f}" if r.computed else "reused" for r in shown]
+    columns = {title: cells for title, cells in columns.items() if any(cells)}
+    lines = [f"| partition | {' | '.join(columns)} |", "|---|" + "--:|" * len(columns)]
+    for receipt, *cells in zip(shown, *columns.values(), strict=True):
+        lines.append(f"| {receipt.ref.partition} | {' | '.join(cells)} |")
     if len(receipts) > _TABLE_ROWS:
-        lines.append(f"| … {len(receipts) - _TABLE_ROWS} more | | | | | |")
+        lines.append(f"| … {len(receipts) - _TABLE_ROWS} more |" + " |" * len(columns))
     return "\n".join(lines)
 
 

@@ -113,6 +113,8 @@ def finish(
     """Attach metadata to every partition and to the run, and return the step's check results."""
     lineage = Lineage(recipe, Store(recipe.root, recipe.endpoint_url))
     report.attach(context, stage, receipts)
+    if stage == "mixture":
+        partitions.sync(context.instance, recipe, lineage)
     return dg.MaterializeResult(
         asset_key=key(recipe, stage),
         metadata=report.of_run(lineage, stage, receipts),

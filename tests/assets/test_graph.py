@@ -203,13 +203,13 @@ def test_events_say_computed_or_reused_per_partition(curated, instance):
         "alpha-00000", "alpha-00001", "beta-00000", "beta-00001",
     }  # fmt: skip
     metadata = found[0].asset_materialization.metadata
-    assert {"rows", "kept", "file_bytes", "file", "table"} <= set(metadata)
+    assert {"rows", "kept", "file_bytes", "file", "run_table"} <= set(metadata)
 
 
 def test_run_metadata_holds_a_table_and_a_histogram(curated, instance):
     record = instance.fetch_materializations(dg.AssetKey(["tiny", "annotated"]), limit=500).records[-1]
     metadata = record.asset_materialization.metadata
-    assert "| partition | rows |" in metadata["table"].value
+    assert "| partition | rows |" in metadata["run_table"].value
     assert "data:image/svg+xml;base64," in metadata["histogram_gopher_word_count"].value
 
 

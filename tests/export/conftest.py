@@ -119,21 +119,23 @@ class Pipeline:
         """A fresh look at the store, as every stage takes one."""
         return Lineage(self.recipe, self.store)
 
-    def run(self, stage: str, partition: str) -> Receipt:
+    def run_stage(self, stage: str) -> list[Receipt]:
+        """Run every partition of a stage that is not current, as its asset does."""
+        lineage = self.lineage
+        keys = [k for k in lineage.partitions(stage) if not lineage.current(stage, k)]
+        jobs = [plan_job(lineage, stage, key) for key in keys]
         if stage != "exported":
-            return run(plan_job(self.lineage, stage, partition), WORK[stage])
+            return [run(job, WORK[stage]) for job in jobs]
         with self.store.scratch() as folder:
-            wanted = frozenset([partition])
-            self.spill(folder, wanted)
-            gather = functools.partial(collect, folder=folder, wanted=wanted)
-            return run(plan_job(self.lineage, stage, partition), gather)
+            self.spill(folder, frozenset(keys))
+            gather = functools.partial(collect, folder=folder, wanted=frozenset(keys))
+            return [run(job, gather) for job in jobs]
 
     def run_all(self, last: str = "release") -> None:
-        """Run every stage in order, up to and with `last`."""
+        """Plan, and run every stage in order, up to and with `last`."""
         plan.plan(self.recipe, self.store)
         for stage in stages(self.recipe):
-            for partition in self.lineage.partitions(stage.name):
-                self.run(stage.name, partition)
+            self.run_stage(stage.name)
             if stage.name == last:
                 break
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -93,7 +94,6 @@ def published(done) -> dict[str, bytes]:
 def test_same_bytes_for_any_split_into_runs(done, tmp_path) -> None:
     keys = done.lineage.partitions("exported")
     splits = {
-        "all at once": [keys],
         "one by one": [[k] for k in keys],
         "reversed": [keys[::-1]],
         "halves": [keys[::2], keys[1::2]],
@@ -102,7 +102,7 @@ def test_same_bytes_for_any_split_into_runs(done, tmp_path) -> None:
         assert done.gather(tmp_path / name, groups) == published(done), name
 
 
-@pytest.mark.parametrize("size", [1, 3, 1000])
+@pytest.mark.parametrize("size", [2, 1000])
 def test_same_bytes_for_any_batches(done, tmp_path, size) -> None:
     """The tables written again in row groups of another size, each of another."""
 
@@ -121,7 +121,7 @@ def test_same_bytes_for_any_batches(done, tmp_path, size) -> None:
     assert done.gather(tmp_path / "out", [keys], regrouped) == published(done)
 
 
-@pytest.mark.parametrize("tokens", [2500, 1249, 100, 1])
+@pytest.mark.parametrize("tokens", [2500, 1249, 300])
 def test_buckets_change_row_groups_and_nothing_else(done, tmp_path, monkeypatch, tokens) -> None:
     monkeypatch.setattr(shuffle, "BUCKET_TOKENS", tokens)
     assert shuffle.buckets(done.recipe.export) == -(-2500 // tokens)
@@ -135,10 +135,12 @@ def test_buckets_change_row_groups_and_nothing_else(done, tmp_path, monkeypatch,
     assert (groups > len(keys)) == (tokens < 2500)
 
 
-def test_the_seed_shuffles(done, loader, corpus, tmp_path) -> None:
-    other = loader(corpus, **{"[export]": "[export]\nseed = 1"})
-    other.run_all("exported")
-    mine, theirs = done.all_rows("exported"), other.all_rows("exported")
+def test_the_seed_shuffles(done, tmp_path) -> None:
+    seeded = done.recipe.export.model_copy(update={"seed": 1})
+    other = replace(done, recipe=done.recipe.model_copy(update={"export": seeded}))
+    other.gather(tmp_path, [keys := done.lineage.partitions("exported")])
+    mine = done.all_rows("exported").drop("partition")
+    theirs = pl.concat(table.read(tmp_path / f"{k}.parquet") for k in keys)
     key = ["doc_id", "phase", "copy"]
     assert sorted(mine.select(key).rows()) == sorted(theirs.select(key).rows())
     assert mine.select(key).rows() != theirs.select(key).rows()
@@ -153,7 +155,8 @@ def test_schema_and_a_run_that_wants_nothing(done, tmp_path) -> None:
 
 def test_an_output_without_documents(loader, corpus) -> None:
     """Many outputs for few documents: some are empty, and neither funnel nor release minds."""
-    pipeline = loader(corpus, **{"shard_tokens = 2500": "shard_tokens = 60"})
+    small = {"tokens = 9000": "tokens = 1500", "shard_tokens = 2500": "shard_tokens = 75"}
+    pipeline = loader(corpus, **small)
     pipeline.run_all()
     heights = [f["rows"] for f in pipeline.footers("exported")]
     assert min(heights) == 0

@@ -88,7 +88,7 @@ def test_offsets_locate_the_line_in_the_decompressed_file(warc, name, end) -> No
     st.lists(st.sampled_from([p.values[0] for p in LINES] + [b""]), max_size=30),
     st.integers(1, 200),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_rows_do_not_depend_on_the_chunk(warc, lines, chunk) -> None:
     data = b"\n".join(lines)
     whole = warc.batches(data, "a.jsonl")

@@ -109,7 +109,7 @@ def mixes(draw) -> Mix:
     Mix(phases=(phase(5, {"a": 0, "b": 1}),)),
     10,
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_exact_accounting(docs, mix, shard_tokens) -> None:
     supply = frame(docs)
     mixture = plan.mixture(supply, mix, shard_tokens)

@@ -175,5 +175,5 @@ def test_lost_rows_are_refused(tmp_path) -> None:
     of = recipe(phase("main", 100, {"web": 1}))
     mixture, _ = run_mixture(tmp_path, of)
     files = Files({"scored": [scored(tmp_path, SHARDS[0])], "mixture": [mixture]}, tmp_path / "x")
-    with pytest.raises(IntegrityError, match="11 documents came in, 10 rows came out"):
+    with pytest.raises(IntegrityError, match="11 documents came in, 10 "):
         mix_shard(replace(job(of, "mixed", SHARDS[0].key), expected_rows=11), files)

@@ -72,8 +72,7 @@ def test_same_text_same_bytes(tmp_path) -> None:
     assert digest(first) != digest(other)
 
 
-@pytest.mark.parametrize("seed", ["1", "4242"])
-def test_same_bytes_under_another_hash_seed(tmp_path, seed) -> None:
+def test_same_bytes_under_another_hash_seed(tmp_path) -> None:
     (tmp_path / "here").mkdir()
     (tmp_path / "there").mkdir()
     here, _ = classifier.train(*toy(), config(), tmp_path / "here")
@@ -92,7 +91,7 @@ classifier.train(good, ordinary, config, folder / "there")
     subprocess.run(
         [sys.executable, "-c", code, str(tmp_path), config().model_dump_json()],
         check=True,
-        env={**os.environ, "PYTHONHASHSEED": seed},
+        env={**os.environ, "PYTHONHASHSEED": "4242"},
     )
     assert digest(tmp_path / "there" / "model.bin") == digest(here)
 
