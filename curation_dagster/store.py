@@ -78,11 +78,7 @@ class Store:
         Raises:
             StorageError: when the storage refuses or does not answer.
         """
-        found = []
-        for name, size in self._listing(stage):
-            if match := _FILE.fullmatch(name):
-                found.append(Ref(stage, **match.groupdict(), bytes=size))
-        return sorted(found)
+        return _refs(stage, self._listing(stage))
 
     def names(self, folder: str) -> list[str]:
         """List the file names of any folder below the root, sorted."""
@@ -102,7 +98,7 @@ class Store:
         removed = 0
         for folder in base.iterdir() if base.is_dir() else ():
             ours = re.fullmatch(rf"{re.escape(socket.gethostname())}-(\d+)-[^-]+", folder.name)
-            if ours and not Path(f"/proc/{ours[1]}").exists():
+            if ours and not _alive(int(ours[1])):
                 shutil.rmtree(folder, ignore_errors=True)
                 removed += 1
         return removed
@@ -122,23 +118,32 @@ class Store:
         """
         output = _sha256(scratch)[:12]
         ref = Ref(stage, partition, digest, output, scratch.suffix[1:], scratch.stat().st_size)
-        twins = [r for r in self.refs(stage) if (r.partition, r.input) == (partition, digest)]
+        twins = self._twins(stage, f"{partition}.{digest}.")
         if any(r.output != output and r.suffix == ref.suffix for r in twins):
             msg = (
                 f"{ref.name}: the same input gave {[r.output for r in twins]} before and {output} now; "
                 "a stage is not deterministic, or a library changed. Remove the old file to accept the new one."
             )
             raise IntegrityError(msg)
-        if ref not in twins:
-            with storage_errors(ref.name):
-                if self.is_local:
-                    target = Path(self.path(ref.name))
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    _sync(scratch)
-                    scratch.replace(target)
-                else:
-                    self.fs.put_file(str(scratch), self.path(ref.name))
+        with storage_errors(ref.name):
+            if self.is_local:
+                target = Path(self.path(ref.name))
+                if ref in twins and _sha256(target)[:12] == output:
+                    return ref  # it is there; were it damaged, it would be replaced
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _sync(scratch)
+                scratch.replace(target)
+            elif not any(r == ref and r.bytes == ref.bytes for r in twins):
+                self.fs.put_file(str(scratch), self.path(ref.name))
         return ref
+
+    def _twins(self, stage: str, prefix: str) -> list[Ref]:
+        """List the files of a stage whose names begin so, without listing the stage where that can be had."""
+        if self.is_local:
+            return [r for r in self.refs(stage) if r.name.startswith(f"{stage}/{prefix}")]
+        with storage_errors(f"{stage}/{prefix}"):
+            found = self.fs.find(self.path(stage), prefix=prefix, detail=True, refresh=True)
+        return _refs(stage, [(Path(name).name, int(e["size"])) for name, e in found.items()])
 
     def create(self, name: str, content: bytes) -> bool:
         """Write a small file unless it is there; return whether this call wrote it. Whole or absent."""
@@ -254,6 +259,21 @@ def _remembered_sha256(path: Path, _size: int, _mtime_ns: int, _inode: int) -> s
 def _sha256(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _refs(stage: str, listed: list[tuple[str, int]]) -> list[Ref]:
+    matches = [(_FILE.fullmatch(name), size) for name, size in listed]
+    return sorted(Ref(stage, **match.groupdict(), bytes=size) for match, size in matches if match)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _owner() -> str:

@@ -165,11 +165,11 @@ def no_benchmark_ngrams(_lineage: Lineage, _stage: str, receipts: list[Receipt])
 
 
 def _shown(value: Any) -> Any:  # noqa: ANN401 - whatever a check found
-    """Write lists and tables as text; the UI hides JSON behind a click, empty or not."""
+    """Write lists and tables as text; the UI hides JSON and markdown behind a click, empty or not."""
     if isinstance(value, dict):
-        return dg.MetadataValue.md("\n".join(f"- {k}: {v}" for k, v in value.items()) or "none")
+        return "; ".join(f"{k}: {v}" for k, v in value.items()) or "none"
     if isinstance(value, list):
-        return dg.MetadataValue.text(", ".join(map(str, value)) or "none")
+        return ", ".join(map(str, value)) or "none"
     return value
 
 

@@ -12,6 +12,7 @@ from curation_dagster.errors import CurationError
 from curation_dagster.export.shuffle import TABLES, spill_shard
 from curation_dagster.lineage import ALL, Lineage
 from curation_dagster.orchestration.stage import FORCE_TAG
+from curation_dagster.plan import Shard
 from curation_dagster.recipe import Recipe
 from curation_dagster.store import Ref, Store
 
@@ -35,7 +36,7 @@ def spilled(
     with store.scratch() as folder:
         if wanted and mixture:
             outputs = lineage.footer(mixture)["output_shards"]
-            jobs = [_parents(lineage, shard) for shard in lineage.shards]
+            jobs = [(shard, _parents(lineage, key)) for key, shard in lineage.shards.items()]
             read = functools.partial(
                 _spill, recipe=recipe, outputs=outputs, wanted=wanted, folder=folder
             )
@@ -56,16 +57,9 @@ def _parents(lineage: Lineage, shard: str) -> dict[str, Ref]:
 
 
 def _spill(
-    refs: dict[str, Ref],
-    *,
-    recipe: Recipe,
-    outputs: dict[str, int],
-    wanted: frozenset[str],
-    folder: Path,
-) -> int:
-    store = Store(recipe.root, recipe.endpoint_url)
-    key = refs["raw"].partition
-    shard = Lineage(recipe, store).shards[key]
-    with store.fetch(*refs.values()) as paths:
+    job: tuple[Shard, dict[str, Ref]], *, recipe: Recipe, outputs: dict[str, int], wanted: frozenset[str], folder: Path
+) -> int:  # fmt: skip
+    shard, refs = job
+    with Store(recipe.root, recipe.endpoint_url).fetch(*refs.values()) as paths:
         files = dict(zip(refs, paths, strict=True))
         return spill_shard(files, shard, outputs, wanted, recipe.export, folder)

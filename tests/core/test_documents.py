@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -55,13 +56,18 @@ def spans_of(cuts: Spans) -> list[dict[str, int]]:
 TEXTS = st.text(st.sampled_from("ab \né東\U0001f600"), max_size=12)
 
 
-@st.composite
-def text_and_cuts(draw: st.DrawFn) -> tuple[str, Spans]:
-    """Draw a text and spans between its characters, overlapping, empty or at both ends, unsorted."""
-    text = draw(TEXTS)
+def cuts_of(text: str) -> st.SearchStrategy[Spans]:
+    """Draw spans between the characters of a text: overlapping, empty or at both ends, unsorted."""
     edges = [0, *accumulate(len(c.encode()) for c in text)]
     pair = st.tuples(st.sampled_from(edges), st.sampled_from(edges)).map(sorted).map(tuple)
-    return text, draw(st.lists(pair, max_size=4))
+    return st.lists(pair, max_size=4)
+
+
+@st.composite
+def text_and_cuts(draw: st.DrawFn) -> tuple[str, Spans]:
+    """Draw a text and spans in it."""
+    text = draw(TEXTS)
+    return text, draw(cuts_of(text))
 
 
 @st.composite
@@ -78,7 +84,7 @@ def shards(draw: st.DrawFn) -> Rows:
                 "text": draw(TEXTS) if edited else text,
                 "edited": text if edited else None,
                 "cuts": cuts,
-                "later_cuts": draw(st.sampled_from([[], cuts[:1], cuts])),
+                "later_cuts": draw(cuts_of(text)),
             }
         )
     return found
@@ -175,6 +181,15 @@ def test_cut(text: str, spans: Spans, left: str) -> None:
         {"row": [7], "cuts": [spans_of(spans)]}, schema_overrides={"cuts": schema.SPANS}
     )
     assert without_cuts(docs, [cuts])["text"].to_list() == ["x", left, "y"]
+
+
+def test_kernel_cuts_what_begins_inside_a_buffer() -> None:
+    from curation_dagster import documents_kernel
+
+    data = np.frombuffer(b"..abcdefg", np.uint8)
+    offsets, one = np.array([2, 5, 9]), np.array([1])
+    kept, new_offsets = documents_kernel.cut(data, offsets, one, np.array([1]), np.array([3]))
+    assert (kept.tobytes(), new_offsets.tolist()) == (b"abcdg", [0, 3, 5])
 
 
 DOCS = [{"row": i, "doc_id": f"d{i}", "rejected_by": None, "text": "t"} for i in range(6)]

@@ -330,6 +330,25 @@ def test_groups_hold_every_file_in_order_and_are_full(sizes: list[int], room: in
         assert held + following[0][2] > room
 
 
+def test_inputs_on_s3_are_looked_at_anew(s3: S3, recipe: Recipe, tmp_path: Path) -> None:
+    """With a local root nothing else makes the client of the inputs forget what it listed."""
+    store = Store(str(tmp_path / "root"), s3.url)
+    recipe = with_sources(recipe, source_in(f"{s3.bucket('inputs')}/in"))
+
+    def write(name: str, content: bytes) -> None:
+        s3.fs.call_s3("put_object", Bucket="inputs", Key=f"in/{name}", Body=content)
+
+    write("a.jsonl", b"four")
+    (shard,) = plan.plan(recipe, store)
+    s3.fs.ls("inputs/in", detail=True)
+    write("b.jsonl", b"more")
+    assert keys(plan.plan(recipe, store)) == [("web-00001", 1, ["b.jsonl"])]
+    s3.fs.ls("inputs/in", detail=True)
+    write("a.jsonl", b"FOUR")
+    with pytest.raises(IntegrityError, match="changed after planning"):
+        plan.open_input(shard.inputs[0], store.endpoint_url)
+
+
 def test_an_unreachable_server_is_a_storage_error(s3: S3, recipe: Recipe, tmp_path: Path) -> None:
     assert s3.url
     recipe = with_sources(recipe, source_in("s3://bucket/in"))

@@ -105,6 +105,13 @@ def test_publishing_again_is_the_same_file(store: Store) -> None:
     assert len(store.names("raw")) == 1
 
 
+def test_a_published_file_is_never_written_again(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    before = Path(store.path(publish(store, b"abc").name)).stat()
+    after = Path(store.path(publish(store, b"abc").name)).stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
 def test_same_input_and_other_bytes_is_refused(store: Store) -> None:
     ref = publish(store, b"abc")
     with pytest.raises(IntegrityError, match=rf"{DIGEST}.*{ref.output}.*not deterministic"):

@@ -183,6 +183,16 @@ def test_a_store_is_small_and_holds_no_secret(s3_store: Store) -> None:
     assert pickle.loads(data).refs("raw") == []  # noqa: S301
 
 
+def test_a_listing_sees_what_others_wrote(s3_store: Store) -> None:
+    ref = publish(s3_store)
+    assert s3_store.refs("raw") == [ref]
+    _, _, bucket, root = s3_store.root.split("/", 3)
+    key = f"{root}/raw/web-00001.{DIGEST}.{DIGEST}.parquet"
+    s3_store.fs.call_s3("put_object", Bucket=bucket, Key=key, Body=b"x")
+    s3_store.fs.call_s3("delete_object", Bucket=bucket, Key=f"{root}/{ref.name}")
+    assert s3_store.refs("raw") == [Ref("raw", "web-00001", DIGEST, DIGEST)]
+
+
 def test_parallel_publishers_of_the_same_file(s3_store: Store) -> None:
     with ThreadPoolExecutor(4) as pool:
         refs = list(pool.map(lambda _: publish(s3_store), range(4)))

@@ -1,0 +1,130 @@
+"""How fast each stage's function is on one core: CPU seconds and MB/s of text, as JSON lines.
+
+Reads `text-8000.parquet` and `pages-2500.warc.gz` from the folder named by CURATE_BENCH (default: ../shared/data/bench
+beside the clone); says so and stops where they are absent. Kernels are compiled and models loaded first.
+
+    python benchmarks/stages.py [--docs N] [--pages N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import platform
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BENCH = Path(
+    os.environ.get("CURATE_BENCH") or Path(__file__).parents[2] / "shared" / "data" / "bench"
+)
+
+
+def timed(
+    name: str, function: Callable[[], object], megabytes: float, unit: str = "MB text"
+) -> None:
+    """Run once and print CPU seconds and MB/s."""
+    began = time.process_time()
+    function()
+    seconds = time.process_time() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    line = {
+        "stage": name,
+        "cpu_s": round(seconds, 3),
+        "mb_per_cpu_s": round(megabytes / seconds, 1),
+        "of": unit,
+    }
+    print(json.dumps(line | {"peak_rss_mb": round(peak)}), flush=True)
+
+
+def main() -> None:
+    """Measure every stage."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--docs", type=int, default=8000)
+    parser.add_argument("--pages", type=int, default=2500)
+    chosen = parser.parse_args()
+    if not (BENCH / "text-8000.parquet").exists():
+        print(json.dumps({"skipped": f"no benchmark data in {BENCH}"}))
+        sys.exit(0)
+    print(
+        json.dumps(
+            {
+                "machine": platform.machine(),
+                "cores": os.cpu_count(),
+                "python": platform.python_version(),
+            }
+        )
+    )
+    ingest(chosen.pages)
+    texts = pl.read_parquet(BENCH / "text-8000.parquet")["text"].head(chosen.docs)
+    text_stages(texts)
+
+
+def ingest(pages: int) -> None:
+    """Measure WARC to text."""
+    from curation_dagster.ingest import html, warc
+
+    path = BENCH / "pages-2500.warc.gz"
+    size = path.stat().st_size
+    html.extract("<html><body><main><p>warm up</p></main></body></html>")
+
+    def read() -> int:
+        with path.open("rb") as stream:
+            rows = itertools.islice(warc.records(stream, size, 64 << 20), 2 * pages)
+            return sum(len(row.get("text") or "") for _, row in rows)
+
+    from fastwarc.warc import ArchiveIterator, WarcRecordType
+
+    with path.open("rb") as stream:
+        records = ArchiveIterator(stream, record_types=WarcRecordType.response)
+        bodies = sum(r.content_length for r in itertools.islice(records, pages))
+    timed("ingest (WARC, fast extractor)", read, bodies / 1e6, "MB html")
+
+
+def text_stages(texts: pl.Series) -> None:
+    """Measure what reads text."""
+    from curation_dagster.annotate import gopher, language, mask, normalize
+    from curation_dagster.clean.rules import rules_of
+    from curation_dagster.clean.stage import clean
+    from curation_dagster.decontaminate.index import build_index
+    from curation_dagster.decontaminate.scan import scan
+    from curation_dagster.dedup.minhash import fingerprint
+    from curation_dagster.recipe import Benchmark, Dedup, File
+    from curation_dagster.scaffold import default_recipe
+    from curation_dagster.score import tokens
+
+    megabytes = texts.str.len_bytes().sum() / 1e6
+    model = language.default_model()
+    items = Path(__file__).parents[1] / "recipes" / "demo-benchmark.jsonl"
+    index = build_index([Benchmark(name="demo", file=File(path=items))], Path(), 13)
+    tokenizer = tokens.tokenizer("cl100k_base")
+    steps = default_recipe().steps
+    rules = {k: v for k, v in rules_of(steps).items() if not k.startswith("language")}
+    stages: dict[str, Callable[[pl.Series], object]] = {
+        "normalize": normalize.normalize,
+        "mask e-mail and IP": lambda t: mask.mask(t, email=True, ip=True),
+        "language (fastText library)": lambda t: language.language(t, model),
+        "gopher quality": gopher.measure_quality,
+        "gopher repetition": gopher.measure_repetition,
+        "fingerprint (14 x 8)": lambda t: fingerprint(t, Dedup()),
+        "scan 13-grams": lambda t: scan(t, index),
+        "tokens (cl100k)": lambda t: tokens.count(t, tokenizer),
+    }
+    for name, function in stages.items():
+        function(texts.head(20))
+        timed(name, lambda f=function: f(texts), megabytes)  # type: ignore[misc]
+    signals = gopher.measure_quality(texts).hstack(gopher.measure_repetition(texts))
+    timed("clean (verdicts of 26 rules)", lambda: clean(signals, rules), megabytes)
+
+
+if __name__ == "__main__":
+    main()
