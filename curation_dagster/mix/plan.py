@@ -74,8 +74,10 @@ def _domain(docs: pl.DataFrame, phase: Phase, domain: str, weight: float) -> dic
     full, rest = divmod(allowed, supply) if supply else (0, 0)
     ordered = docs.sort("order", "doc_id")
     running = ordered["token_count"].cast(pl.UInt64).cum_sum()
-    extra = int((running <= rest).sum()) if rest else 0
-    planned = full * supply + (int(running[extra - 1]) if extra else 0)
+    extra = int((running <= rest).sum())
+    gained = int(running[extra - 1]) if extra else 0
+    extra = extra if gained else 0  # documents without tokens alone would make copies of no phase
+    planned = full * supply + gained
     reason = None
     if target > allowed:
         reason = "no supply" if not supply else f"supply allows {phase.max_epochs:g} epochs"

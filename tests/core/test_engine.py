@@ -101,6 +101,7 @@ def test_workers_are_limited_spawned_and_kept() -> None:
     again = {o.result for o in run([("process", 0), ("process", 1)])}
     assert os.getpid() not in {pid for pid, _ in first | again}
     assert len({pid for pid, _ in first | again}) <= 2
+    assert {method for _, method in first | again} == {"spawn"}
 
 
 def test_one_worker_is_this_process() -> None:

@@ -52,11 +52,13 @@ def slow(docs: list[Doc], mix: Mix) -> tuple[dict, dict]:
                 used += supply
                 for d in usable:
                     copies[p.name, d[0]] = copies.get((p.name, d[0]), 0) + 1
+            extra = []
             for d in sorted(usable, key=lambda d: slow_draw(d[0], mix.seed, p.name)):
-                if not left or d[2] > left:
+                if sum(e[2] for e in extra) + d[2] > left:
                     break
-                left -= d[2]
-                used += d[2]
+                extra.append(d)
+            used += sum(e[2] for e in extra)
+            for d in extra if any(e[2] for e in extra) else []:
                 copies[p.name, d[0]] = copies.get((p.name, d[0]), 0) + 1
             planned[p.name, domain] = used
     return planned, copies
@@ -109,6 +111,7 @@ def mixes(draw) -> Mix:
     Mix(phases=(phase(5, {"a": 0, "b": 1}),)),
     10,
 )
+@example([("d0", "a", 0, None), ("d1", "a", 40, None)], Mix(phases=(phase(5, {"a": 1}),)), 10)
 @settings(max_examples=80, deadline=None)
 def test_exact_accounting(docs, mix, shard_tokens) -> None:
     supply = frame(docs)
