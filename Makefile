@@ -14,6 +14,7 @@ setup: .venv/ready ## .venv/ in the clone, from requirements.lock (hashed), then
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/curate warmup
 	@touch $@
 
 lock: ## requirements.lock from pyproject.toml; needs uv on PATH
@@ -34,8 +35,8 @@ check: setup ## Format, lint, types; changes nothing
 test: setup ## The fast tests, on every core
 	$(BIN)/pytest -q -n auto
 
-test-slow: setup ## The slow tests
-	$(BIN)/pytest -q -m slow
+test-slow: setup ## All tests, the slow ones too, and the property tests at length
+	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -q -n auto -m "slow or not slow"
 
 demo: setup ## Crawl the documentation on this machine and curate it, from WARC to training shards
 	$(BIN)/python -m curation_dagster.demo data/demo-crawl

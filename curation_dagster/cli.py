@@ -324,6 +324,17 @@ def presets() -> None:
 
 
 @main.command()
+def warmup() -> None:
+    """Compile every kernel once, so that the first run does not; `make setup` does it."""
+    import tempfile
+
+    from curation_dagster.commands.warmup import warmup as warmup_
+
+    with tempfile.TemporaryDirectory() as folder:
+        click.echo(f"kernels compiled and cached in {warmup_(Path(folder)):.1f} s")
+
+
+@main.command()
 @click.option("--port", default=3000, show_default=True, help="Port on 127.0.0.1.")
 def ui(port: int) -> None:
     """Open the Dagster UI on loopback, with the run history, lineage, checks and metadata of every recipe."""

@@ -52,8 +52,9 @@ _ALL = (
 
 
 @pytest.fixture(scope="session")
-def instance(tmp_path_factory):
-    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as opened:
+def instance():
+    """An instance in memory; the command line's tests have one on disk."""
+    with dg.DagsterInstance.ephemeral() as opened:
         yield opened
 
 

@@ -8,15 +8,90 @@ import gzip
 import json
 from pathlib import Path
 
-PLACES = ["harbour", "orchard", "library", "quarry", "bakery", "observatory", "mill", "station", "garden", "workshop"]
-PEOPLE = ["gardener", "teacher", "sailor", "carpenter", "doctor", "clerk", "painter", "engineer", "miller", "singer"]
-THINGS = ["lantern", "ledger", "compass", "basket", "violin", "telescope", "hammer", "kettle", "map", "ladder"]
-DEEDS = ["repaired", "carried", "measured", "painted", "forgot", "borrowed", "weighed", "described", "hid", "sold"]
-TIMES = ["before dawn", "after the storm", "in early spring", "at noon", "during the fair", "on a cold evening"]
-OPENINGS = ["Nobody recalled why", "It was said that", "In the end", "Without a word", "For a whole week", "Twice that year"]
+PLACES = [
+    "harbour",
+    "orchard",
+    "library",
+    "quarry",
+    "bakery",
+    "observatory",
+    "mill",
+    "station",
+    "garden",
+    "workshop",
+]
+PEOPLE = [
+    "gardener",
+    "teacher",
+    "sailor",
+    "carpenter",
+    "doctor",
+    "clerk",
+    "painter",
+    "engineer",
+    "miller",
+    "singer",
+]
+THINGS = [
+    "lantern",
+    "ledger",
+    "compass",
+    "basket",
+    "violin",
+    "telescope",
+    "hammer",
+    "kettle",
+    "map",
+    "ladder",
+]
+DEEDS = [
+    "repaired",
+    "carried",
+    "measured",
+    "painted",
+    "forgot",
+    "borrowed",
+    "weighed",
+    "described",
+    "hid",
+    "sold",
+]
+TIMES = [
+    "before dawn",
+    "after the storm",
+    "in early spring",
+    "at noon",
+    "during the fair",
+    "on a cold evening",
+]
+OPENINGS = [
+    "Nobody recalled why",
+    "It was said that",
+    "In the end",
+    "Without a word",
+    "For a whole week",
+    "Twice that year",
+]
 JOINTS = ["because", "although", "while", "until", "so that", "as if", "long before", "just when"]
-OTHERS = ["the two cousins", "a stranger", "her brother", "the old mayor", "most travellers", "their neighbour", "a boy"]
-VERBS = ["waited for", "spoke about", "counted", "argued over", "dreamed of", "laughed at", "paid for", "followed"]
+OTHERS = [
+    "the two cousins",
+    "a stranger",
+    "her brother",
+    "the old mayor",
+    "most travellers",
+    "their neighbour",
+    "a boy",
+]
+VERBS = [
+    "waited for",
+    "spoke about",
+    "counted",
+    "argued over",
+    "dreamed of",
+    "laughed at",
+    "paid for",
+    "followed",
+]
 OBJECTS = ["the slow ferry", "a broken clock", "new bread", "the price of coal", "three letters", "that narrow bridge",
            "an honest answer", "the first snow", "lost keys", "every second wagon", "the choir", "salted fish"]  # fmt: skip
 CLOSES = ["and went home", "to the end of the street", "with great patience", "in plain sight", "against all advice",
@@ -42,12 +117,25 @@ def prose(n: int, sentences: int = 9) -> str:
     lines = []
     for _ in range(sentences):
         picked = []
-        for choices in (OPENINGS, PEOPLE, PLACES, DEEDS, THINGS, JOINTS, OTHERS, VERBS, OBJECTS, CLOSES, TIMES):
+        for choices in (
+            OPENINGS,
+            PEOPLE,
+            PLACES,
+            DEEDS,
+            THINGS,
+            JOINTS,
+            OTHERS,
+            VERBS,
+            OBJECTS,
+            CLOSES,
+            TIMES,
+        ):
             state = (state * 6_364_136_223_846_793_005 + 1_442_695_040_888_963_407) % 2**64
             picked.append(choices[(state >> 33) % len(choices)])
         opening, person, place, deed, thing, joint, other, verb, what, close, when = picked
         lines.append(
-            f"{opening} the {person} of the {place} {deed} a {thing}, {joint} {other} {verb} {what} {close} {when}."
+            f"{opening} the {person} of the {place} {deed} a {thing}, "
+            f"{joint} {other} {verb} {what} {close} {when}."
         )
     return "\n\n".join(" ".join(lines[i : i + 3]) for i in range(0, len(lines), 3))
 
@@ -66,11 +154,15 @@ def documents() -> list[dict[str, str]]:
     texts += [FRENCH * 4, GERMAN * 4, CHINESE * 6] * 4
     texts += [f"Too short to keep, number {n}." for n in range(15)]
     texts += [("Click here to read more.\n" * 40) + str(n) for n in range(8)]
-    texts += [prose(n) + f"\n\nWrite to keeper.{n}@harbour.org or ask 8.8.4.{n}." for n in range(150, 160)]
+    texts += [
+        prose(n) + f"\n\nWrite to keeper.{n}@harbour.org or ask 8.8.4.{n}." for n in range(150, 160)
+    ]
     texts += [f"{prose(n, 6)}\n\n{QUESTION}\n\n{prose(n + 500, 3)}" for n in range(170, 174)]
     texts += [f"def f{n}(x):\n    return {{'a': x + {n}}}\n" * 30 for n in range(6)]
     rest = range(len(texts), 200)
-    texts += [other_register(prose(n + 200, 12)) if n % 3 == 0 else prose(n + 200, 12) for n in rest]
+    texts += [
+        other_register(prose(n + 200, 12)) if n % 3 == 0 else prose(n + 200, 12) for n in rest
+    ]
     return [
         {
             "text": text,

@@ -140,7 +140,7 @@ def test_corpus(corpus: list[str]) -> None:
     check(corpus)
 
 
-@settings(deadline=None, max_examples=200, derandomize=True)
+@settings(deadline=None, derandomize=True)
 @given(TEXTS)
 def test_agrees_with_oracle(texts: list[str]) -> None:
     check(texts)

@@ -65,7 +65,7 @@ def test_real_text(installed: list[str]) -> None:
     assert normalize(pl.Series(texts)).to_list() == [oracle(t) for t in texts]
 
 
-@settings(deadline=None, max_examples=100, derandomize=True)
+@settings(deadline=None, derandomize=True)
 @given(
     st.lists(
         st.text(

@@ -47,13 +47,32 @@ def test_all_checks_pass_on_the_golden_run(curated, stage):
     ("stage", "check", "change"),
     [
         pytest.param("annotated", "conservation", {"rows": 3}, id="rows that do not add up"),
-        pytest.param("deduped", "conservation", {"rows": 1, "kept": 1, "rejected": {}}, id="rows that went missing"),
+        pytest.param(
+            "deduped",
+            "conservation",
+            {"rows": 1, "kept": 1, "rejected": {}},
+            id="rows that went missing",
+        ),
         pytest.param("cleaned", "retention", {"kept": 0}, id="nothing kept"),
-        pytest.param("cleaned", "rules_saw_columns", {"rules": ["language"]}, id="a rule that was not applied"),
-        pytest.param("cleaned", "rules_saw_columns", {"unmeasured": {"gopher_word_count": 10**6}}, id="no value"),
-        pytest.param("scanned", "benchmarks_found", {"items": 0, "undetectable": 0}, id="an empty index"),
+        pytest.param(
+            "cleaned",
+            "rules_saw_columns",
+            {"rules": ["language"]},
+            id="a rule that was not applied",
+        ),
+        pytest.param(
+            "cleaned",
+            "rules_saw_columns",
+            {"unmeasured": {"gopher_word_count": 10**6}},
+            id="no value",
+        ),
+        pytest.param(
+            "scanned", "benchmarks_found", {"items": 0, "undetectable": 0}, id="an empty index"
+        ),
         pytest.param("exported", "copies", {"rows": 10**6}, id="more rows than copies"),
-        pytest.param("classifier", "held_out", {"metrics": {"auc": 0.5}}, id="a classifier that guesses"),
+        pytest.param(
+            "classifier", "held_out", {"metrics": {"auc": 0.5}}, id="a classifier that guesses"
+        ),
     ],
 )
 def test_a_check_fails_on_what_breaks_it(curated, stage, check, change):
@@ -100,7 +119,10 @@ def test_audit_checks_fail_where_the_audit_found_something(curated, tmp_path):
     assert found.contaminated == 1
     assert not found.passed
     given = [changed(r, audit=dataclasses.asdict(found)) for r in receipts(lineage, "release")]
-    assert verdicts(lineage, "release", given) == {"no_exact_duplicates": False, "no_benchmark_ngrams": False}
+    assert verdicts(lineage, "release", given) == {
+        "no_exact_duplicates": False,
+        "no_benchmark_ngrams": False,
+    }
 
 
 def test_a_stage_that_loses_a_document_publishes_nothing(copied):
@@ -140,7 +162,10 @@ def test_a_release_whose_audit_failed_is_not_published(copied):
     recipe = load(copied)
     store = Store(recipe.root)
     manifest = Lineage(recipe, store).footer(store.refs("release")[0])
-    assert publish(store, manifest | {"audit": manifest["audit"] | {"passed": False}}, jsonl=False) == []
+    assert (
+        publish(store, manifest | {"audit": manifest["audit"] | {"passed": False}}, jsonl=False)
+        == []
+    )
     assert publish(store, manifest, jsonl=False)
 
 

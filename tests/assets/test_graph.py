@@ -50,14 +50,18 @@ def test_a_second_run_computes_nothing(curated, instance):
 
 def test_a_changed_threshold_reuses_raw_and_annotated(copied, instance):
     folder = copied.parent
-    files = {s: sorted(p.name for p in (folder / "store" / s).iterdir()) for s in ("raw", "annotated")}
+    files = {
+        s: sorted(p.name for p in (folder / "store" / s).iterdir()) for s in ("raw", "annotated")
+    }
     stricter = corpus.project(folder, name="stricter", min_words=250)
     done, lineage = curate(stricter, instance, last="deduped")
     assert {"raw", "annotated"} & set(done.computed) == set()
     assert done.computed["cleaned"] == 4
     assert files == {s: sorted(p.name for p in (folder / "store" / s).iterdir()) for s in files}
     kept = [lineage.footer(r)["kept"] for r in _current(lineage, "cleaned")]
-    assert sum(kept) < sum(Lineage(load(copied), lineage.store).footer(r)["kept"] for r in _files_of(copied))
+    assert sum(kept) < sum(
+        Lineage(load(copied), lineage.store).footer(r)["kept"] for r in _files_of(copied)
+    )
 
 
 def test_a_threshold_that_changes_no_verdict_stops_recomputation_below(copied, instance):
@@ -83,7 +87,7 @@ def test_force_computes_again_and_gives_the_same_bytes(copied, instance):
 
 def test_a_damaged_file_is_refused_by_name_and_nothing_else_is_lost(copied, instance):
     folder = copied.parent / "store" / "raw"
-    victim = sorted(folder.glob("alpha-00001.*"))[0]
+    victim = min(folder.glob("alpha-00001.*"))
     victim.write_bytes(victim.read_bytes()[:-200])
     before = sorted(p.name for p in (copied.parent / "store").rglob("*.parquet"))
     done, _ = curate(copied, instance)
@@ -99,7 +103,7 @@ def test_a_damaged_file_is_refused_by_name_and_nothing_else_is_lost(copied, inst
 
 
 def test_a_flipped_byte_is_found_when_the_file_is_read(copied, instance):
-    victim = sorted((copied.parent / "store" / "annotated").glob("beta-00000.*"))[0]
+    victim = min((copied.parent / "store" / "annotated").glob("beta-00000.*"))
     content = bytearray(victim.read_bytes())
     content[len(content) // 3] ^= 0x40
     victim.write_bytes(content)
@@ -151,15 +155,17 @@ def test_two_recipes_share_files_up_to_where_they_differ(copied, instance):
 def test_a_new_file_becomes_a_new_shard_and_old_ones_are_reused(copied, instance):
     import gzip
 
-    lines = [json.dumps({"text": corpus.prose(n), "url": f"https://c.test/{n}"}) for n in range(300, 330)]
+    lines = [
+        json.dumps({"text": corpus.prose(n), "url": f"https://c.test/{n}"}) for n in range(300, 330)
+    ]
     lines.append(json.dumps({"text": corpus.prose(3), "url": "https://c.test/copy"}))
     new = copied.parent / "corpus" / "alpha-2.jsonl.gz"
     new.write_bytes(gzip.compress("\n".join(lines).encode(), mtime=0))
     done, lineage = curate(copied, instance)
     assert not done.failures
-    assert {s: done.computed[s] for s in ("raw", "annotated", "cleaned", "fingerprinted")} == dict.fromkeys(
-        ("raw", "annotated", "cleaned", "fingerprinted"), 1
-    )
+    assert {
+        s: done.computed[s] for s in ("raw", "annotated", "cleaned", "fingerprinted")
+    } == dict.fromkeys(("raw", "annotated", "cleaned", "fingerprinted"), 1)
     assert lineage.shards["alpha-00002"].generation == 1
     ref = lineage.current("deduped", "alpha-00002")
     with lineage.store.fetch(ref) as (path,):
@@ -194,7 +200,8 @@ def test_release_folder_holds_manifest_card_funnel_and_jsonl(curated):
         assert hashlib.sha256(content).hexdigest() == file["sha256"]
 
 
-def test_events_say_computed_or_reused_per_partition(curated, instance):
+@pytest.mark.usefixtures("curated")
+def test_events_say_computed_or_reused_per_partition(instance):
     found = instance.fetch_materializations(dg.AssetKey(["tiny", "raw"]), limit=500).records
     seen = {
         (r.partition_key, bool(r.asset_materialization.metadata["computed"].value)) for r in found
@@ -206,20 +213,29 @@ def test_events_say_computed_or_reused_per_partition(curated, instance):
     assert {"rows", "kept", "file_bytes", "file", "run_table"} <= set(metadata)
 
 
-def test_run_metadata_holds_a_table_and_a_histogram(curated, instance):
-    record = instance.fetch_materializations(dg.AssetKey(["tiny", "annotated"]), limit=500).records[-1]
+@pytest.mark.usefixtures("curated")
+def test_run_metadata_holds_a_table_and_a_histogram(instance):
+    record = instance.fetch_materializations(dg.AssetKey(["tiny", "annotated"]), limit=500).records[
+        -1
+    ]
     metadata = record.asset_materialization.metadata
     assert "| partition | rows |" in metadata["run_table"].value
     assert "data:image/svg+xml;base64," in metadata["histogram_gopher_word_count"].value
 
 
-@pytest.mark.parametrize("command", ["dg check defs", "dagster definitions validate -w workspace.yaml"])
+@pytest.mark.parametrize(
+    "command", ["dg check defs", "dagster definitions validate -w workspace.yaml"]
+)
 def test_definitions_load(command, tmp_path):
     program, *arguments = command.split()
     found = subprocess.run(
         [str(Path(sys.executable).with_name(program)), *arguments],
         cwd=ROOT,
-        env={"PATH": str(Path(sys.executable).parent), "HOME": str(tmp_path), "DAGSTER_HOME": _home(tmp_path)},
+        env={
+            "PATH": str(Path(sys.executable).parent),
+            "HOME": str(tmp_path),
+            "DAGSTER_HOME": _home(tmp_path),
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -237,7 +253,9 @@ def test_a_broken_recipe_is_a_failing_check_and_the_others_load(fresh):
     assert "tiny/release" in keys
     assert "broken/recipe" in keys
     check = next(iter(defs.asset_checks or []))
-    assert "max_epoch" in str(next(iter(check.node_def.compute_fn.decorated_fn().metadata.values())))
+    assert "max_epoch" in str(
+        next(iter(check.node_def.compute_fn.decorated_fn().metadata.values()))
+    )
 
 
 def test_the_library_does_not_import_dagster():

@@ -279,7 +279,7 @@ def corpus(
 FATE = ("doc_id", "keep", "duplicate_of", "cluster", "similarity", "rule")
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None)
 @given(corpora, st.booleans(), st.sampled_from([0.25, 0.5, 0.75]))
 def test_a_newer_generation_changes_no_older_fate(
     drawn: tuple[Any, ...], exact: bool, minimum: float
@@ -300,7 +300,7 @@ def test_a_newer_generation_changes_no_older_fate(
         assert set(alone.filter("keep")["doc_id"]) <= set(then.filter("keep")["doc_id"])
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None)
 @given(corpora)
 def test_the_order_of_rows_does_not_matter(drawn: tuple[Any, ...]) -> None:
     docs, values = corpus(*drawn[:3])
@@ -310,7 +310,7 @@ def test_the_order_of_rows_does_not_matter(drawn: tuple[Any, ...]) -> None:
     assert straight.sort("doc_id").equals(shuffled.sort("doc_id"))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None)
 @given(corpora)
 def test_laws_of_a_cluster(drawn: tuple[Any, ...]) -> None:
     docs, values = corpus(*drawn[:3])

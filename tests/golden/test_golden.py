@@ -31,7 +31,8 @@ def digests(lineage) -> dict[str, object]:
                 frame = frame.with_columns(pl.col("lid_language_prob").round(3))
             found[f"{stage}/{key}"] = frame_digest(frame)
     found["funnel"] = [
-        {k: s[k] for k in ("stage", "rows_in", "kept", "rejected")} for s in funnel(lineage)["stages"]
+        {k: s[k] for k in ("stage", "rows_in", "kept", "rejected")}
+        for s in funnel(lineage)["stages"]
     ]
     return found
 

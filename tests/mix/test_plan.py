@@ -112,7 +112,7 @@ def mixes(draw) -> Mix:
     10,
 )
 @example([("d0", "a", 0, None), ("d1", "a", 40, None)], Mix(phases=(phase(5, {"a": 1}),)), 10)
-@settings(max_examples=80, deadline=None)
+@settings(deadline=None)
 def test_exact_accounting(docs, mix, shard_tokens) -> None:
     supply = frame(docs)
     mixture = plan.mixture(supply, mix, shard_tokens)

@@ -1,0 +1,68 @@
+"""`curate warmup`: compile every kernel once and load every model, so that the first run does not pay for it.
+
+Numba keeps what it compiled beside the source (or under NUMBA_CACHE_DIR), for this processor.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import polars as pl
+
+from curation_dagster.annotate.stage import annotate
+from curation_dagster.chance import keyed
+from curation_dagster.decontaminate.index import build_index
+from curation_dagster.decontaminate.scan import scan
+from curation_dagster.dedup.cluster import clusters
+from curation_dagster.dedup.minhash import band_name, fingerprint
+from curation_dagster.documents import without_cuts
+from curation_dagster.recipe import Benchmark, File
+from curation_dagster.scaffold import default_recipe
+
+_TEXT = (
+    "Write to someone@harbour.org or 8.8.4.4 about the lamp that the keeper of the light has to mend. "
+    * 5
+)
+
+
+def warmup(folder: Path) -> float:
+    """Run every kernel on a few words; return the seconds it took. Writes a small file into `folder`."""
+    began = time.monotonic()
+    recipe = default_recipe()
+    texts = pl.Series("text", [_TEXT, _TEXT.upper(), _TEXT + " And so on.", "短い文", ""])
+    annotate(texts, recipe.steps)
+    keyed(texts, "warmup")
+    _clusters(fingerprint(texts, recipe.dedup))
+    item = folder / "item.jsonl"
+    item.write_text('{"id": "x", "question": "' + _TEXT + '"}\n', "utf-8")
+    index = build_index([Benchmark(name="warmup", file=File(path=item))], Path(), 13)
+    scan(texts, index)
+    docs = pl.DataFrame({"row": [0], "text": [_TEXT]}, schema_overrides={"row": pl.UInt32})
+    spans = pl.DataFrame(
+        {"row": [0], "cuts": [[{"start": 0, "end": 5}]]}, schema_overrides={"row": pl.UInt32}
+    )
+    without_cuts(docs, [spans])
+    return time.monotonic() - began
+
+
+def _clusters(prints: pl.DataFrame) -> None:
+    config = default_recipe().dedup
+    kept = prints.drop_nulls("signature").with_row_index("row")
+    docs = kept.select(
+        "row",
+        "exact_hash",
+        doc_id=pl.col("row").cast(pl.String),
+        shard=pl.lit("a"),
+        source=pl.lit("a"),
+        generation=pl.lit(0, dtype=pl.UInt32),
+        quality=pl.lit(None, dtype=pl.Float64),
+        date=pl.lit(None, dtype=pl.Datetime),
+    )
+    rows = kept["signature"].list.len()[0]
+    clusters(
+        docs,
+        lambda i: kept[band_name(i)],
+        lambda at: kept["signature"].gather(at).explode().to_numpy().reshape(-1, rows),
+        config,
+    )
