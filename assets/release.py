@@ -18,7 +18,7 @@ def release(recipe: Recipe) -> dg.AssetsDefinition:
     @dg.asset(**stage.declare(recipe, "release", DESCRIPTION, kinds={"json"}))
     def _release(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         receipts = stage.compute(context, recipe, "release", make_release)
-        store = Store(recipe.root, recipe.endpoint_url)
+        store = Store.of(recipe)
         publish(store, receipts[0].summary, jsonl=recipe.export.jsonl)
         return stage.finish(context, recipe, "release", receipts)
 

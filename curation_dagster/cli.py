@@ -75,7 +75,7 @@ def open_lineage(name: str) -> Lineage:
     from curation_dagster.store import Store
 
     recipe = open_recipe(name)
-    return Lineage(recipe, Store(recipe.root, recipe.endpoint_url))
+    return Lineage(recipe, Store.of(recipe))
 
 
 def find_lineage(doc_id: str) -> Lineage:
@@ -139,7 +139,7 @@ def plan(recipe: str) -> None:
     from curation_dagster.store import Store
 
     loaded = open_recipe(recipe)
-    store = Store(loaded.root, loaded.endpoint_url)
+    store = Store.of(loaded)
     new = plan_.plan(loaded, store)
     for shard in new:
         click.echo(

@@ -199,7 +199,7 @@ def _resolve(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Make `root`, `path` and the sources' `paths` absolute, urls aside."""
 
     def absolute(text: str) -> str:
-        return text if "://" in text else str(folder / text)
+        return text if "://" in text else os.path.normpath(folder / text)
 
     def walk(node: Any) -> Any:  # noqa: ANN401 - TOML is anything
         if isinstance(node, list):

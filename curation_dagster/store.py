@@ -28,6 +28,8 @@ from curation_dagster.errors import IntegrityError, StorageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from curation_dagster.recipe import Recipe
+
 _FILE = re.compile(
     r"(?P<partition>.+)\.(?P<input>[0-9a-f]{12})\.(?P<output>[0-9a-f]{12})\.(?P<suffix>parquet|bin|json)"
 )
@@ -57,6 +59,11 @@ class Store:
 
     root: str
     endpoint_url: str | None = None
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> Store:
+        """Return the store of a recipe's root."""
+        return cls(recipe.root, recipe.endpoint_url)
 
     @property
     def is_local(self) -> bool:

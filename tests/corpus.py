@@ -92,10 +92,31 @@ VERBS = [
     "paid for",
     "followed",
 ]
-OBJECTS = ["the slow ferry", "a broken clock", "new bread", "the price of coal", "three letters", "that narrow bridge",
-           "an honest answer", "the first snow", "lost keys", "every second wagon", "the choir", "salted fish"]  # fmt: skip
-CLOSES = ["and went home", "to the end of the street", "with great patience", "in plain sight", "against all advice",
-          "for the last time", "as the rules demand", "near the well", "without any hurry"]  # fmt: skip
+OBJECTS = [
+    "the slow ferry",
+    "a broken clock",
+    "new bread",
+    "the price of coal",
+    "three letters",
+    "that narrow bridge",
+    "an honest answer",
+    "the first snow",
+    "lost keys",
+    "every second wagon",
+    "the choir",
+    "salted fish",
+]
+CLOSES = [
+    "and went home",
+    "to the end of the street",
+    "with great patience",
+    "in plain sight",
+    "against all advice",
+    "for the last time",
+    "as the rules demand",
+    "near the well",
+    "without any hurry",
+]
 FRENCH = (
     "Le boulanger ouvre sa boutique avant le lever du soleil et prépare le pain pour tout le village. "
     "Les habitants viennent chaque matin, parlent du temps et de la récolte, puis retournent à leur travail. "

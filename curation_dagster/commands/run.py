@@ -113,7 +113,7 @@ def dry_run(recipe: Recipe, folder: Path, options: Options) -> int:
 def _prepare(
     recipe: Recipe, options: Options, console: Console, *, dry: bool = False
 ) -> tuple[list[Stage], list[str] | None, Lineage]:
-    store = Store(recipe.root, recipe.endpoint_url)
+    store = Store.of(recipe)
     try:
         wanted = launch.select(recipe, options.first, options.last)
     except ValueError as error:
@@ -143,7 +143,7 @@ def _conclude(recipe: Recipe, done: Done, console: Console, *, whole: bool) -> i
             f"{computed} partitions computed and kept; run again to go on", style="yellow"
         )
         return FAILED
-    store = Store(recipe.root, recipe.endpoint_url)
+    store = Store.of(recipe)
     if whole:
         print_funnel(funnel(Lineage(recipe, store)))
     console.print(f"{computed} partitions computed, {reused} reused")

@@ -22,9 +22,10 @@ def serve(port: int) -> NoReturn:
     folder = recipe_folder().resolve().parent
     kept = home(folder)
     click.echo(f"http://127.0.0.1:{port}/asset-groups   instance {kept}   Ctrl-C stops it")
+    workspace = folder / "workspace.yaml"
+    what = ("-w", str(workspace)) if workspace.exists() else ("-m", "curation_dagster.definitions")
     command = [
-        str(Path(sys.executable).with_name("dagster")), "dev", "-m", "curation_dagster.definitions",
-        "--host", "127.0.0.1", "--port", str(port),
+        str(Path(sys.executable).with_name("dagster")), "dev", *what, "--host", "127.0.0.1", "--port", str(port),
     ]  # fmt: skip
     quiet = ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), _QUIET)))
     environment = os.environ | {"DAGSTER_HOME": str(kept), "PYTHONWARNINGS": quiet}

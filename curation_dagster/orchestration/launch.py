@@ -49,7 +49,7 @@ def launch(
     ).resolve_implicit_global_asset_job_def()
     done = Done()
     for group in groups(wanted, whole=shards is None):
-        lineage = Lineage(recipe, Store(recipe.root, recipe.endpoint_url))
+        lineage = Lineage(recipe, Store.of(recipe))
         partitions.sync(instance, recipe, lineage)
         for tags in _ranges(instance, recipe, group, shards):
             tags |= {"curate/recipe": recipe.name, "curate/digest": digest(recipe)}

@@ -21,7 +21,7 @@ HISTOGRAMS = {
     "scored": ("quality", "token_count"),
     "exported": ("token_count",),
 }
-_FILES_SAMPLED = 20
+_FILES_SAMPLED, _FILES_SAMPLED_AGAIN = 20, 2  # where something was computed; where all was reused
 _TABLE_ROWS = 200
 _MEGA = 1e6
 
@@ -86,8 +86,9 @@ def of_run(lineage: Lineage, stage: str, receipts: list[Receipt]) -> dict[str, A
         found |= receipts[0].summary.get("metrics", {})
     if receipts and receipts[0].ref.suffix == "parquet":
         found["dagster/column_schema"] = _column_schema(lineage, receipts[0])
+    sampled = _FILES_SAMPLED if any(r.computed for r in receipts) else _FILES_SAMPLED_AGAIN
     for signal in HISTOGRAMS.get(stage, ()):
-        values = _values(lineage, signal, receipts[:_FILES_SAMPLED])
+        values = _values(lineage, signal, receipts[:sampled])
         if values.size:
             picture = histogram(values, signal)
             found[f"histogram_{signal}"] = dg.MetadataValue.md(_inline(picture, signal))

@@ -26,7 +26,7 @@ def spilled(
     Raises:
         CurationError: naming the input shards that could not be read.
     """
-    store = Store(recipe.root, recipe.endpoint_url)
+    store = Store.of(recipe)
     lineage = Lineage(recipe, store)
     force = context.run.tags.get(FORCE_TAG) == "true"
     wanted = frozenset(
@@ -60,6 +60,6 @@ def _spill(
     job: tuple[Shard, dict[str, Ref]], *, recipe: Recipe, outputs: dict[str, int], wanted: frozenset[str], folder: Path
 ) -> int:  # fmt: skip
     shard, refs = job
-    with Store(recipe.root, recipe.endpoint_url).fetch(*refs.values()) as paths:
+    with Store.of(recipe).fetch(*refs.values()) as paths:
         files = dict(zip(refs, paths, strict=True))
         return spill_shard(files, shard, outputs, wanted, recipe.export, folder)

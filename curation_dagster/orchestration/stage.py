@@ -70,7 +70,7 @@ def compute(
     Raises:
         dg.Failure: naming the partitions that failed; the others are committed and logged.
     """
-    lineage = Lineage(recipe, Store(recipe.root, recipe.endpoint_url))
+    lineage = Lineage(recipe, Store.of(recipe))
     force = context.run.tags.get(FORCE_TAG) == "true"
     jobs: list[Job] = []
     receipts: dict[str, Receipt] = {}
@@ -111,7 +111,7 @@ def finish(
     context: dg.AssetExecutionContext, recipe: Recipe, stage: str, receipts: list[Receipt]
 ) -> dg.MaterializeResult:
     """Attach metadata to every partition and to the run, and return the step's check results."""
-    lineage = Lineage(recipe, Store(recipe.root, recipe.endpoint_url))
+    lineage = Lineage(recipe, Store.of(recipe))
     report.attach(context, stage, receipts)
     if stage == "mixture":
         partitions.sync(context.instance, recipe, lineage)

@@ -59,13 +59,13 @@ def test_workers_threads_and_hash_seed_do_not_matter(curated, tmp_path, workers,
 
 
 def test_the_order_of_shards_does_not_matter(curated, fresh, instance):
-    keys = curated[2].partitions("raw")
-    for key in reversed(keys):
+    for key in reversed(curated[2].partitions("raw")):
         done, _ = curate(fresh, instance, last="fingerprinted", shards=[key])
         assert not done.failures
-    done, lineage = curate(fresh, instance)
+    done, lineage = curate(fresh, instance, last="deduped")
     assert not done.failures
-    assert outputs(lineage) == outputs(curated[2])
+    stages = ("raw", "annotated", "cleaned", "fingerprinted", "duplicates", "deduped")
+    assert outputs(lineage, *stages) == outputs(curated[2], *stages)
 
 
 @pytest.mark.parametrize(

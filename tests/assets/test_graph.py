@@ -90,16 +90,16 @@ def test_a_damaged_file_is_refused_by_name_and_nothing_else_is_lost(copied, inst
     victim = min(folder.glob("alpha-00001.*"))
     victim.write_bytes(victim.read_bytes()[:-200])
     before = sorted(p.name for p in (copied.parent / "store").rglob("*.parquet"))
-    done, _ = curate(copied, instance)
+    done, _ = curate(copied, instance, last="cleaned")
     assert len(done.failures) == 1
     assert victim.name in done.failures[0]
     assert "alpha-00000" not in done.failures[0]
     assert sorted(p.name for p in (copied.parent / "store").rglob("*.parquet")) == before
     victim.unlink()
-    done, lineage = curate(copied, instance)
+    done, lineage = curate(copied, instance, last="cleaned")
     assert not done.failures
     assert done.computed == {"raw": 1}
-    assert "missing" not in outputs(lineage).values()
+    assert "missing" not in outputs(lineage, "raw", "annotated", "cleaned").values()
 
 
 def test_a_flipped_byte_is_found_when_the_file_is_read(copied, instance):
@@ -123,16 +123,16 @@ def test_one_failing_shard_leaves_the_others_committed(fresh, instance):
     plan.plan(recipe, Store(recipe.root))
     content = bad.read_bytes()
     bad.write_bytes(content[:-9] + bytes(9))  # the same size, other bytes
-    done, lineage = curate(fresh, instance)
+    done, lineage = curate(fresh, instance, last="annotated")
     assert len(done.failures) == 1
     assert "alpha-00001" in done.failures[0]
     assert "changed after planning" in done.failures[0]
     assert done.computed == {"raw": 3}
     bad.write_bytes(content)
-    done, lineage = curate(fresh, instance)
+    done, lineage = curate(fresh, instance, last="annotated")
     assert not done.failures
     assert done.computed["raw"] == 1
-    assert "missing" not in outputs(lineage).values()
+    assert "missing" not in outputs(lineage, "raw", "annotated").values()
 
 
 def test_shards_and_stages_can_be_chosen(fresh, instance):
@@ -161,7 +161,7 @@ def test_a_new_file_becomes_a_new_shard_and_old_ones_are_reused(copied, instance
     lines.append(json.dumps({"text": corpus.prose(3), "url": "https://c.test/copy"}))
     new = copied.parent / "corpus" / "alpha-2.jsonl.gz"
     new.write_bytes(gzip.compress("\n".join(lines).encode(), mtime=0))
-    done, lineage = curate(copied, instance)
+    done, lineage = curate(copied, instance, last="deduped")
     assert not done.failures
     assert {
         s: done.computed[s] for s in ("raw", "annotated", "cleaned", "fingerprinted")
