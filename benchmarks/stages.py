@@ -123,7 +123,7 @@ def text_stages(texts: pl.Series) -> None:
         function(texts.head(20))
         timed(name, lambda f=function: f(texts), megabytes)  # type: ignore[misc]
     signals = gopher.measure_quality(texts).hstack(gopher.measure_repetition(texts))
-    timed("clean (verdicts of 26 rules)", lambda: clean(signals, rules), megabytes)
+    timed(f"clean (verdicts of {len(rules)} rules)", lambda: clean(signals, rules), megabytes)
 
 
 if __name__ == "__main__":

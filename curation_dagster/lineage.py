@@ -101,7 +101,8 @@ def sections(recipe: Recipe, stage: str, partition: str) -> dict[str, Any]:  # n
         case "classifier":
             return {"classifier": content(score.classifier)}
         case "scored":
-            return {"tokenizer": content(score.tokenizer)}
+            read = score.classifier.max_doc_chars if score.classifier else None
+            return {"tokenizer": content(score.tokenizer), "max_doc_chars": read}
         case "scanned":
             items = [content(b) | {"action": None} for b in clean_of.benchmarks]
             return {"decontaminate": content(clean_of) | {"benchmarks": items}}
@@ -116,7 +117,7 @@ def sections(recipe: Recipe, stage: str, partition: str) -> dict[str, Any]:  # n
         case "decontaminated":
             return {"actions": actions}
         case "exported":
-            return {"seed": recipe.export.seed}
+            return {"seed": recipe.export.seed, "shard_tokens": recipe.export.shard_tokens}
         case "release":
             return {"recipe": digest(recipe)}
     return {}
