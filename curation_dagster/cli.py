@@ -88,7 +88,10 @@ def find_lineage(doc_id: str) -> Lineage:
     from curation_dagster.recipe_file import recipe_folder
 
     for path in sorted(recipe_folder().glob("*.toml")):
-        lineage = open_lineage(str(path))
+        try:
+            lineage = open_lineage(str(path))
+        except RecipeError:
+            continue  # a broken recipe has no documents
         if locate(lineage, doc_id):
             return lineage
     msg = (
@@ -119,6 +122,7 @@ def init(name: str, paths: tuple[str, ...], root: str) -> None:
 @click.argument("recipe")
 def check(recipe: str) -> None:
     """Validate RECIPE: keys, values, presets, files and sources, before any work."""
+    from curation_dagster.commands.validate import validate
     from curation_dagster.lineage import stages
     from curation_dagster.plan import list_inputs
     from curation_dagster.recipe_file import digest
@@ -128,6 +132,11 @@ def check(recipe: str) -> None:
         inputs = list_inputs(source, loaded.endpoint_url)
         size = sum(entry[2] for entry in inputs)
         click.echo(f"source {source.name}: {len(inputs)} files, {size / 1e6:,.1f} MB")
+    items = validate(loaded)
+    for benchmark in loaded.decontaminate.benchmarks:
+        mine = items.items.filter(benchmark=benchmark.name)
+        short = items.undetectable.filter(benchmark=benchmark.name).height
+        click.echo(f"benchmark {benchmark.name}: {mine.height} items, {short} too short to find")
     click.echo(f"{loaded.name}: valid, {len(stages(loaded))} stages, digest {digest(loaded)}")
 
 

@@ -198,4 +198,6 @@ def _blocked(lineage: Lineage, stage: str, partition: str) -> str:
             return (
                 f"{stage}/{partition}: {parent} is not current for {shown}; run from {parent} first"
             )
+    if stage == "release":
+        return f"{stage}: the mixture gives no document a copy; `curate funnel` and `curate cat mixture` say why"
     return f"{stage}/{partition}: no such partition; `curate plan` lists the shards"

@@ -15,6 +15,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, Literal
 
 from curation_dagster import plan, table
+from curation_dagster.funnel import funnel
 from curation_dagster.recipe_file import content, digest, short_hash
 from curation_dagster.words import UNICODE_VERSION
 
@@ -128,6 +129,7 @@ def libraries(recipe: Recipe, stage: str) -> dict[str, str]:
     packages: dict[str, tuple[str, ...]] = {
         "raw": ("fastwarc", "resiliparse"),
         "annotated": ("fasttext-community",),
+        "fingerprinted": ("datasketch",) if recipe.dedup.threshold else (),
         "duplicates": ("datasketch",) if recipe.dedup.threshold else (),
         "classifier": ("fasttext-community",),
         "scored": ("fasttext-community", "gigatoken"),
@@ -204,7 +206,7 @@ class Lineage:
             refs = [self.current(parent, key) for key in keys]
             if parent == "classifier" and not self.recipe.score.classifier:
                 continue
-            if not all(refs) or not refs:
+            if not all(refs) or not (refs or spec.name == "classifier"):
                 return None
             found[parent] = [ref for ref in refs if ref]
         return found
@@ -217,8 +219,8 @@ class Lineage:
         files = self.files(stage, partition)
         if not files:
             return "new"
-        before = self._record(files[-1])
-        changed = sorted(k for k in made_from if made_from[k] != before.get(k))
+        before = min(map(self._record, files), key=lambda r: len(_differing(made_from, r)))
+        changed = _differing(made_from, before)
         return "changed: " + ", ".join(
             _name_change(k, before.get(k), made_from[k]) for k in changed
         )
@@ -254,6 +256,11 @@ class Lineage:
             made_from["inputs"] = [i.said for i in self.shards[partition].inputs]
         if spec.name in {"duplicates", "mixture"}:
             made_from["order"] = [[s.key, s.generation] for s in self.shards.values()]
+        if spec.name == "release":  # what a manifest says besides the files
+            mixture = self.current("mixture", ALL)
+            made_from["funnel"] = short_hash(funnel(self)["stages"])
+            made_from["mixture"] = mixture.output if mixture else None
+            made_from["stages"] = {s.name: s.code_version for s in stages(self.recipe)}
         for parent, refs in parents.items():
             if parent in spec.slice:
                 slices = self.footer(refs[0])["slices"]
@@ -294,6 +301,10 @@ def _measured(step: Any) -> dict[str, Any]:  # noqa: ANN401 - any step
     if "edit" in said:
         return said
     return {k: said[k] for k in ("judge", "model") if k in said}
+
+
+def _differing(now: dict[str, Any], before: dict[str, Any]) -> list[str]:
+    return sorted(k for k in now if now[k] != before.get(k))
 
 
 def _name_change(key: str, before: Any, now: Any) -> str:  # noqa: ANN401 - plain values

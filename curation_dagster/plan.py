@@ -83,8 +83,13 @@ def plan(recipe: Recipe, store: Store) -> list[Shard]:
         RecipeError: when a source matches no file, or the root knows the source by another
             definition. IntegrityError: when a planned file has another size.
     """
+    listed = {s.name: list_inputs(s, store.endpoint_url) for s in recipe.sources}  # before writing
     generation = 1 + max((s.generation for s in shards(recipe, store)), default=-1)
-    return [new for source in recipe.sources for new in _plan_source(source, store, generation)]
+    return [
+        new
+        for source in recipe.sources
+        for new in _plan_source(source, store, generation, listed[source.name])
+    ]
 
 
 def list_inputs(source: Source, endpoint_url: str | None) -> list[tuple[str, str, int, Any]]:
@@ -135,10 +140,11 @@ def open_input(entry: Input, endpoint_url: str | None = None) -> Any:  # noqa: A
     return fs.open(entry.url, "rb")
 
 
-def _plan_source(source: Source, store: Store, generation: int) -> list[Shard]:
+def _plan_source(
+    source: Source, store: Store, generation: int, listed: list[tuple[str, str, int, Any]]
+) -> list[Shard]:
     _define(source, store)
     made: list[Shard] = []
-    listed = list_inputs(source, store.endpoint_url)
     while True:
         known = _planned(store, source)
         taken = {i.path: i for s in known for i in s.inputs}

@@ -174,7 +174,7 @@ class Dedup(Section):
         default=(), description="Sources named first win; unnamed ones come last."
     )
     quality_key: str | None = Field(
-        default="gopher_word_count", description="Signal whose larger value wins; null for none."
+        default=None, description="Signal whose larger value wins, e.g. gopher_word_count."
     )
     keep: tuple[Literal["source", "quality", "date"], ...] = Field(
         default=("source", "quality", "date"),

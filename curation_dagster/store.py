@@ -185,6 +185,11 @@ class Store:
             else:
                 self.fs.put_file(str(scratch), self.path(name))
 
+    def remove(self, name: str) -> None:
+        """Remove a rendering, never a partition."""
+        with storage_errors(name):
+            self.fs.rm_file(self.path(name))
+
     def read(self, name: str) -> bytes:
         """Read a small file whole."""
         with storage_errors(name):

@@ -241,6 +241,9 @@ max_top_2gram_char_ratio = 0.3
 [[steps]]
 edit = "mask"
 
+[dedup]
+quality_key = "gopher_word_count"
+
 [score.classifier]
 good = {{ shards = ["alpha-00000"] }}
 ordinary = {{ shards = ["beta-00000"] }}

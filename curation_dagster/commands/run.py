@@ -19,6 +19,7 @@ from rich.table import Table
 
 from curation_dagster import engine, plan
 from curation_dagster.commands.look import print_funnel
+from curation_dagster.commands.validate import validate
 from curation_dagster.errors import RecipeError
 from curation_dagster.funnel import funnel
 from curation_dagster.lineage import Lineage
@@ -126,6 +127,7 @@ def _prepare(
     if not lineage.shards:
         msg = f"{recipe.name}: no shards are planned; run `curate plan {recipe.name}` or leave out --no-plan"
         raise RecipeError(msg)
+    validate(recipe, lineage.shards)
     shards = list(options.shards) if options.shards else None
     unknown = sorted(set(shards or ()) - set(lineage.shards))
     if unknown:

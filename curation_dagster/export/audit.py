@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import fsspec
 import polars as pl
 import pyarrow.parquet as pq
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from curation_dagster.recipe import Benchmark, Decontaminate
 
 _BREAK: Final = r"[^\p{L}\p{M}\p{N}]+"
+_NO_WORDS: Final = 2  # bytes of a normalised text without words
+_VARIANTS: Final = {"ς": "σ", "\u0307": ""}
 _PATTERNS_AT_ONCE: Final = 50_000
 
 
@@ -33,14 +36,17 @@ class Audit:
     contaminated: int
     contaminated_examples: tuple[str, ...]
     ngrams_searched: int
+    duplicates_allowed: bool = False
 
     @property
     def passed(self) -> bool:
-        """Whether nothing was found."""
-        return not self.duplicates and not self.contaminated
+        """Whether nothing was found that the recipe does not allow."""
+        return not self.contaminated and (self.duplicates_allowed or not self.duplicates)
 
 
-def audit(paths: Sequence[Path], config: Decontaminate) -> Audit:
+def audit(
+    paths: Sequence[Path], config: Decontaminate, *, duplicates_allowed: bool = False
+) -> Audit:
     """Search exported files; copies of one document are not duplicates of each other."""
     grams = benchmark_ngrams(config.benchmarks, config.ngram_terms)
     patterns = grams["gram"].unique(maintain_order=True)
@@ -64,8 +70,11 @@ def audit(paths: Sequence[Path], config: Decontaminate) -> Audit:
                 )
     docs = pl.concat(seen).unique("doc_id", maintain_order=True) if seen else pl.DataFrame()
     if not docs.height:
-        return Audit(0, 0, (), 0, (), len(patterns))
-    twins = docs.filter(pl.struct("hash", "length").is_duplicated())
+        return Audit(0, 0, (), 0, (), len(patterns), duplicates_allowed)
+    worded = docs.filter(
+        pl.col("length") > _NO_WORDS
+    )  # texts of symbols alone are compared by nobody
+    twins = worded.filter(pl.struct("hash", "length").is_duplicated())
     hits = docs.filter("hit")
     removable = twins.height - twins.select("hash", "length").n_unique()
     return Audit(
@@ -75,13 +84,16 @@ def audit(paths: Sequence[Path], config: Decontaminate) -> Audit:
         contaminated=hits.height,
         contaminated_examples=tuple(hits["doc_id"].head(5)),
         ngrams_searched=len(patterns),
+        duplicates_allowed=duplicates_allowed,
     )
 
 
 def normalised(texts: pl.Series) -> pl.Series:
     """Lower-case, everything that is no letter, mark or number one space, a space at either end."""
-    lowered = texts.fill_null("").str.to_lowercase().str.replace_all(_BREAK, " ").str.strip_chars()
-    return pl.Series(" " + lowered + " ")
+    lowered = texts.fill_null("").str.to_lowercase()
+    for variant, plain in _VARIANTS.items():  # what lower-casing one character at a time gives
+        lowered = lowered.str.replace_all(variant, plain, literal=True)
+    return pl.Series(" " + lowered.str.replace_all(_BREAK, " ").str.strip_chars() + " ")
 
 
 def benchmark_ngrams(benchmarks: Iterable[Benchmark], ngram_terms: int) -> pl.DataFrame:
@@ -105,12 +117,23 @@ def _items(benchmark: Benchmark) -> pl.Series:
     path = benchmark.file.path
     if path.suffix == ".parquet":
         frame = pl.read_parquet(path)
-    elif ".csv" in path.suffixes:
-        frame = pl.read_csv(path, infer_schema=False)
     else:
-        frame = pl.read_ndjson(path, infer_schema_length=None)
-    fields = [pl.col(f).cast(pl.String).fill_null("") for f in benchmark.text_fields]
+        with fsspec.open(str(path), "rb", compression="infer") as stream:
+            content = stream.read()
+        is_csv = ".csv" in path.suffixes
+        read = pl.read_csv if is_csv else pl.read_ndjson
+        frame = read(
+            content, **({"infer_schema": False} if is_csv else {"infer_schema_length": None})
+        )
+    fields = [_as_text(frame, name) for name in benchmark.text_fields]
     return frame.select(pl.concat_str(fields, separator="\n")).to_series()
+
+
+def _as_text(frame: pl.DataFrame, field: str) -> pl.Expr:
+    column = pl.col(field)
+    if isinstance(frame.schema[field], pl.List):
+        column = column.cast(pl.List(pl.String)).list.join("\n", ignore_nulls=True)
+    return column.cast(pl.String).fill_null("")
 
 
 def _hits(plain: pl.Series, patterns: pl.Series, grams: pl.DataFrame, min_ngrams: int) -> pl.Series:

@@ -41,7 +41,7 @@ def make_release(job: Job, files: Files) -> dict[str, Any]:
     lineage = Lineage(job.recipe, job.store)
     paths = files.parents["exported"]
     refs = job.parents["exported"]
-    found = audit(paths, job.recipe.decontaminate)
+    found = audit(paths, job.recipe.decontaminate, duplicates_allowed=not job.recipe.dedup.exact)
     listed = [_file(ref.name, path) for ref, path in zip(refs, paths, strict=True)]
     contents = pl.concat(
         [table.read(p, ["source", "license", "token_count", "phase"]) for p in paths]
@@ -86,6 +86,9 @@ def publish(store: Store, manifest: dict[str, Any], *, jsonl: bool) -> list[str]
             draft.write_text(text, "utf-8")
             store.replace(f"{folder}/{name}", draft)
             written.append(f"{folder}/{name}")
+    for name in store.names(f"{folder}/jsonl"):
+        if f"{folder}/jsonl/{name}" not in written:  # of an earlier mixture
+            store.remove(f"{folder}/jsonl/{name}")
     return written
 
 

@@ -58,9 +58,9 @@ def read(stream: Any, entry: plan.Input, source: Source, config: Ingest) -> Iter
             warc.records(stream, entry.bytes, config.max_record_bytes), config.batch_text_bytes
         )
     elif kind == "jsonl":
-        frames = tabular.json_lines(stream, entry.path, source)
+        frames = _regrouped(tabular.json_lines(stream, entry.path, source), config.batch_text_bytes)
     else:
-        frames = tabular.parquet(stream, entry.path, source)
+        frames = _regrouped(tabular.parquet(stream, entry.path, source), config.batch_text_bytes)
     prefix = plan.doc_prefix(source.name, entry.path)
     last, seen = -1, 0  # the last offset of the batch before, and how many rows it had
     for frame in frames:
@@ -106,6 +106,21 @@ def _batched(records: Iterator[tuple[int, warc.Row]], max_bytes: int) -> Iterato
             rows, held = [], 0
     if rows:
         yield pl.DataFrame(rows, schema={"offset": pl.UInt64, **_COLUMNS})
+
+
+def _regrouped(frames: Iterable[pl.DataFrame], max_bytes: int) -> Iterator[pl.DataFrame]:
+    """Merge small frames until they hold about `max_bytes`; none is longer than the cap on rows."""
+    held: list[pl.DataFrame] = []
+    size = rows = 0
+    for frame in frames:
+        held.append(frame)
+        size += int(frame["record_bytes"].sum() or 0)
+        rows += frame.height
+        if size >= max_bytes or rows >= _MAX_BATCH_ROWS:
+            yield pl.concat(held, how="diagonal")
+            held, size, rows = [], 0, 0
+    if held:
+        yield pl.concat(held, how="diagonal")
 
 
 def _located(

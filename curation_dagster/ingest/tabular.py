@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from curation_dagster.recipe import Source
 
 _CHUNK: Final = 16 << 20
-_ROWS: Final = 10_000
+_ROWS: Final = 256  # small: rows may be books; `read` merges them
 _PIECE: Final = 1 << 20
 _ZSTD_PIECE: Final = 1 << 14
 _DAMAGE: Final = (OSError, EOFError, zlib.error, zstandard.ZstdError)

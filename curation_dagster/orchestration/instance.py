@@ -8,6 +8,8 @@ from pathlib import Path
 
 import dagster as dg
 
+from curation_dagster.errors import StorageError
+
 CONFIG = """telemetry:
   enabled: false
 nux:
@@ -18,10 +20,14 @@ nux:
 def home(folder: Path) -> Path:
     """Prepare DAGSTER_HOME: the environment's, else `.dagster` in `folder`."""
     found = Path(os.environ.get("DAGSTER_HOME") or folder / ".dagster").resolve()
-    found.mkdir(parents=True, exist_ok=True)
-    config = found / "dagster.yaml"
-    if not config.exists():
-        config.write_text(CONFIG, "utf-8")
+    try:
+        found.mkdir(parents=True, exist_ok=True)
+        config = found / "dagster.yaml"
+        if not config.exists():
+            config.write_text(CONFIG, "utf-8")
+    except OSError as error:
+        msg = f"DAGSTER_HOME {found}: {error.strerror}; set DAGSTER_HOME to a folder that can be written"
+        raise StorageError(msg) from error
     os.environ["DAGSTER_HOME"] = str(found)
     return found
 

@@ -76,7 +76,12 @@ def _text(named: TrainingText, job: Job, files: Files, config: Classifier) -> pl
         parts.append(pl.DataFrame({"key": texts.str.slice(0, 200), "text": texts}))
     found = pl.concat(parts)
     order = keyed(found["key"], f"sample {config.seed}")
-    return found.with_columns(order=order).sort("order", "key").head(named.max_docs).drop("order")
+    return (
+        found.with_columns(order=order)
+        .sort("order", "key", "text")
+        .head(named.max_docs)
+        .drop("order")
+    )
 
 
 def _of_shard(shard: str, job: Job, files: Files, config: Classifier) -> pl.DataFrame:
