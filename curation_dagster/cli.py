@@ -24,7 +24,11 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 class Commands(click.Group):
-    """Commands whose errors are one clear message and an exit code, never a traceback."""
+    """Commands in the order they are used, whose errors are one clear message, never a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own
+        """Return the commands as they are defined, which is how they are used."""
+        return list(self.commands)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own
         """Run a command."""
@@ -122,7 +126,7 @@ def init(name: str, paths: tuple[str, ...], root: str) -> None:
 @click.argument("recipe")
 def check(recipe: str) -> None:
     """Validate RECIPE: keys, values, presets, files and sources, before any work."""
-    from curation_dagster.commands.validate import validate
+    from curation_dagster.commands.validate import look_inside, validate
     from curation_dagster.lineage import stages
     from curation_dagster.plan import list_inputs
     from curation_dagster.recipe_file import digest
@@ -132,6 +136,8 @@ def check(recipe: str) -> None:
         inputs = list_inputs(source, loaded.endpoint_url)
         size = sum(entry[2] for entry in inputs)
         click.echo(f"source {source.name}: {len(inputs)} files, {size / 1e6:,.1f} MB")
+        for note in look_inside(loaded, source, inputs[0][0], inputs[0][1]):
+            click.echo(f"  note: {note}")
     items = validate(loaded)
     for benchmark in loaded.decontaminate.benchmarks:
         mine = items.items.filter(benchmark=benchmark.name)
@@ -252,11 +258,11 @@ def ls(target: tuple[str, ...]) -> None:
 @click.argument("target", nargs=-1, required=True, metavar="[RECIPE] STAGE [PARTITION]")
 @click.option("-n", "count", default=10, show_default=True, help="Rows to print.")
 def cat(target: tuple[str, ...], count: int) -> None:
-    """Print rows of a PARTITION of STAGE as JSON lines. Defaults: RECIPE demo, PARTITION all."""
+    """Print rows of STAGE as JSON lines. Defaults: RECIPE demo, every PARTITION in order."""
     from curation_dagster.commands import look
 
     recipe, stage, *partition = split_target(target, ("RECIPE", "STAGE", "PARTITION"))
-    look.cat(open_lineage(recipe), stage, partition[0] if partition else "all", count)
+    look.cat(open_lineage(recipe), stage, partition[0] if partition else None, count)
 
 
 def split_target(target: tuple[str, ...], words: tuple[str, ...]) -> tuple[str, ...]:

@@ -140,6 +140,12 @@ def open_input(entry: Input, endpoint_url: str | None = None) -> Any:  # noqa: A
     return fs.open(entry.url, "rb")
 
 
+def open_unverified(entry: Input, endpoint_url: str | None = None) -> Any:  # noqa: ANN401
+    """Open a file that is not planned yet, to look inside."""
+    with storage_errors(entry.url):
+        return _filesystem(entry.url, endpoint_url).open(entry.url, "rb")
+
+
 def _plan_source(
     source: Source, store: Store, generation: int, listed: list[tuple[str, str, int, Any]]
 ) -> list[Shard]:

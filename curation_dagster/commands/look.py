@@ -12,10 +12,13 @@ from rich.console import Console
 from rich.table import Table
 
 from curation_dagster import table
+from curation_dagster.chance import keyed
+from curation_dagster.clean.rules import rules_of
 from curation_dagster.documents import documents
 from curation_dagster.errors import IntegrityError, RecipeError
 from curation_dagster.funnel import top_reasons
-from curation_dagster.lineage import BY_NAME, stages
+from curation_dagster.lineage import ALL, BY_NAME, stages
+from curation_dagster.verdict import describe
 
 if TYPE_CHECKING:
     from curation_dagster.lineage import Lineage
@@ -75,12 +78,31 @@ def print_funnel(found: dict[str, Any]) -> None:
         click.echo(f"  {note}")
 
 
+def print_mixture(lineage: Lineage) -> None:
+    """Print what each phase asked of each source, what it gets, and why not more."""
+    ref = lineage.current("mixture", ALL)
+    if ref is None:
+        return
+    with lineage.store.fetch(ref) as (path,):
+        rows = table.read(path).to_dicts()
+    for row in rows:
+        short = f"; short of {row['target_tokens']:,}: {row['reason']}" if row["reason"] else ""
+        got = f"{row['planned_tokens']:,} tokens, {row['epochs']:.2f} epochs of {row['supply_tokens']:,}"
+        click.echo(f"  mixture {row['phase']}/{row['domain']}: {got}{short}")
+
+
 def _notes(stage: dict[str, Any]) -> list[str]:
     """Say what the numbers of a stage leave out: reasons, copies, what is not computed."""
-    reasons = ", ".join(f"{rule.split('.', 1)[1]} {count:,}" for rule, count in top_reasons(stage))
+    top = top_reasons(stage)
+    reasons = ", ".join(f"{rule.split('.', 1)[1]} {count:,}" for rule, count in top)
+    if more := len(stage["rejected"]) - len(top):
+        rest = sum(stage["rejected"].values()) - sum(count for _, count in top)
+        reasons += f", {more} more rules {rest:,}"
     notes = [f"{stage['stage']} rejected: {reasons}"] if reasons else []
     if missing := stage["partitions_missing"]:
-        notes.append(f"{stage['stage']}: {missing} partitions are not computed")
+        notes.append(
+            f"{stage['stage']}: {missing} {'partition is' if missing == 1 else 'partitions are'} not computed"
+        )
     if "copies" in stage:
         shipped = f"{stage['copies']:,} training documents (with copies) in {stage['files']} files"
         notes.append(f"{stage['stage']}: {shipped}")
@@ -105,49 +127,59 @@ def ls(lineage: Lineage, stage: str) -> None:
     Console(width=max(Console().width, 160)).print(shown)
 
 
-def cat(lineage: Lineage, stage: str, partition: str, count: int) -> None:
-    """Print a partition's first rows as JSON lines."""
-    ref = current(lineage, stage, partition)
-    with lineage.store.open(ref) as stream:
-        if ref.suffix == "json":
-            click.echo(stream.read().decode())
+def cat(lineage: Lineage, stage: str, partition: str | None, count: int) -> None:
+    """Print the first rows of a partition, or of all in order, as JSON lines."""
+    _known(lineage, stage)
+    for key in [partition] if partition else lineage.partitions(stage):
+        ref = current(lineage, stage, key)
+        if ref.suffix != "parquet":
+            click.echo(json.dumps(lineage.footer(ref), indent=1, sort_keys=True))
             return
-        for batch in table.batches(stream):
-            click.echo(_plain(batch.head(count)).write_ndjson().rstrip())
-            count -= batch.height
-            if count <= 0:
-                return
+        with lineage.store.open(ref) as stream:
+            for batch in table.batches(stream):
+                click.echo(_plain(batch.head(count)).write_ndjson().rstrip())
+                count -= batch.height
+                if count <= 0:
+                    return
 
 
 def sample(lineage: Lineage, stage: str, rule: str | None, count: int) -> None:
-    """Show rejected documents of a stage beside kept ones, spread over the shards in plan order."""
+    """Show rejected documents of a stage, then kept ones: a keyed pick over all shards.
+
+    Raises:
+        RecipeError: for a stage that judges nothing, or a rule that rejected nothing.
+    """
     _known(lineage, stage)
     if BY_NAME[stage].partitions != "shard":
         msg = f"{stage} judges no documents; sample a per-shard stage"
         raise RecipeError(msg)
-    shown = {"rejected": 0, "kept": 0}
+    rows = _verdicts(lineage, stage)
+    rejected = rows.filter(pl.col("rejected_by").is_not_null())
+    if rule:
+        counts = dict(rejected["rejected_by"].value_counts(sort=True).iter_rows())
+        rejected = rejected.filter(
+            pl.col("rejected_by").str.split(".").list.last() == rule.split(".")[-1]
+        )
+        if not rejected.height:
+            msg = f"no document was rejected by {rule} in {stage}; there are {counts}"
+            raise RecipeError(msg)
+    kept = rows.filter(pl.col("rejected_by").is_null())
+    for colour, group in (("red", rejected), ("green", kept)):
+        picked = group.sort("order", "doc_id").head(count)
+        for shard in picked["shard"].unique(maintain_order=True):
+            _show(lineage, shard, colour, picked.filter(pl.col("shard") == shard))
+
+
+def _verdicts(lineage: Lineage, stage: str) -> pl.DataFrame:
+    """Read every shard's verdicts, narrow, each with a keyed place in the pick."""
+    wanted = ["row", "doc_id", "rejected_by", "signal", "value", "duplicate_of"]
+    parts = [pl.DataFrame(schema={"row": pl.UInt32, "doc_id": pl.String, "rejected_by": pl.String})]
     for key in lineage.partitions(stage):
-        ref = lineage.current(stage, key)
-        if ref is None:
-            continue
-        with lineage.store.open(ref) as stream:
-            rows = table.read(
-                stream, ["row", "doc_id", "rejected_by", "signal", "value", "duplicate_of"]
-            )
-        rejected = rows.filter(pl.col("rejected_by").is_not_null())
-        if rule:
-            rejected = rejected.filter(
-                pl.col("rejected_by").str.split(".").list.last() == rule.split(".")[-1]
-            )
-        kept = rows.filter(pl.col("rejected_by").is_null())
-        for kind, group in (("rejected", rejected), ("kept", kept)):
-            picked = group.head(count - shown[kind])
-            shown[kind] += picked.height
-            _show(lineage, key, kind, picked)
-        if min(shown.values()) >= count:
-            break
-    if not shown["rejected"]:
-        click.echo(f"no document was rejected{f' by {rule}' if rule else ''} in {stage}")
+        if ref := lineage.current(stage, key):
+            with lineage.store.open(ref) as stream:
+                parts.append(table.read(stream, wanted).with_columns(shard=pl.lit(key)))
+    rows = pl.concat(parts, how="diagonal")
+    return rows.with_columns(order=keyed(rows["doc_id"], "sample"))
 
 
 def current(lineage: Lineage, stage: str, partition: str) -> Ref:
@@ -168,21 +200,20 @@ def current(lineage: Lineage, stage: str, partition: str) -> Ref:
     return ref
 
 
-def _show(lineage: Lineage, shard: str, kind: str, rows: pl.DataFrame) -> None:
+def _show(lineage: Lineage, shard: str, colour: str, rows: pl.DataFrame) -> None:
+    rules = {
+        f"clean.{name}": describe(keep) for name, keep in rules_of(lineage.recipe.steps).items()
+    }
     texts = text_of(lineage, shard, rows["row"].to_list()) if rows.height else {}
     for row in rows.iter_rows(named=True):
-        colour = "red" if kind == "rejected" else "green"
         why = row["rejected_by"] or "kept"
         value = f" ({row['signal']} = {row['value']:g})" if row.get("value") is not None else ""
+        rule = f", rule {rules[why]}" if why in rules else ""
         twin = f" (duplicate of {row['duplicate_of']})" if row.get("duplicate_of") else ""
-        click.secho(f"{row['doc_id']}  {why}{value}{twin}", fg=colour)
+        click.secho(f"{row['doc_id']}  {why}{value}{rule}{twin}", fg=colour)
         text = texts.get(row["row"], "")
-        click.echo(
-            "    "
-            + text[:_SNIPPET].replace("\n", "\n    ")
-            + ("…" if len(text) > _SNIPPET else "")
-            + "\n"
-        )
+        shown = text[:_SNIPPET].replace("\n", "\n    ")
+        click.echo(f"    {shown}{'…' * (len(text) > _SNIPPET)}\n")
 
 
 def text_of(lineage: Lineage, shard: str, rows: list[int]) -> dict[int, str]:

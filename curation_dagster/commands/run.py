@@ -18,7 +18,7 @@ from rich.progress import (
 from rich.table import Table
 
 from curation_dagster import engine, plan
-from curation_dagster.commands.look import print_funnel
+from curation_dagster.commands.look import print_funnel, print_mixture
 from curation_dagster.commands.validate import validate
 from curation_dagster.errors import RecipeError
 from curation_dagster.funnel import funnel
@@ -125,7 +125,7 @@ def _prepare(
             console.print(f"planned {len(new)} new shards, {sum(s.bytes for s in new):,} bytes")
     lineage = Lineage(recipe, store)
     if not lineage.shards:
-        msg = f"{recipe.name}: no shards are planned; run `curate plan {recipe.name}` or leave out --no-plan"
+        msg = f"{recipe.name}: no shards are planned yet; `curate plan {recipe.name}` and `curate run` do that"
         raise RecipeError(msg)
     validate(recipe, lineage.shards)
     shards = list(options.shards) if options.shards else None
@@ -147,10 +147,13 @@ def _conclude(recipe: Recipe, done: Done, console: Console, *, whole: bool) -> i
         return FAILED
     store = Store.of(recipe)
     if whole:
-        print_funnel(funnel(Lineage(recipe, store)))
-    console.print(f"{computed} partitions computed, {reused} reused")
-    if not computed:
-        console.print("everything was current: 0 partitions recomputed")
+        lineage = Lineage(recipe, store)
+        print_funnel(funnel(lineage))
+        print_mixture(lineage)
+    if computed:
+        console.print(f"{computed} partitions computed, {reused} reused")
+    else:
+        console.print(f"everything was current: 0 partitions recomputed, {reused} reused")
     for failed in done.failed_checks:
         console.print(f"check failed: {failed}", style="red", markup=False)
     if whole and not done.failed_checks:

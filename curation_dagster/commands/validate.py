@@ -5,14 +5,50 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from curation_dagster import plan
 from curation_dagster.annotate.stage import signal_columns
 from curation_dagster.decontaminate.index import Index, build_index
 from curation_dagster.errors import RecipeError
+from curation_dagster.ingest import tabular
+from curation_dagster.ingest.read import format_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from curation_dagster.recipe import Recipe
+    from curation_dagster.recipe import Recipe, Source
+
+
+def look_inside(recipe: Recipe, source: Source, path: str, url: str) -> list[str]:
+    """Try the beginning of a source's first file; return what a user may want to know.
+
+    Raises:
+        RecipeError: when the format cannot be told, or no record has the text field.
+    """
+    kind = format_of(path, source)
+    if kind == "warc":
+        return []
+    entry = plan.Input(path, url, 0, "")
+    with plan.open_unverified(entry, recipe.endpoint_url) as stream:
+        frames = (
+            tabular.json_lines(stream, path, source)
+            if kind == "jsonl"
+            else tabular.parquet(stream, path, source)
+        )
+        head = next(iter(frames), None)
+    if head is None or not head.height:
+        return [f"{path} is empty"]
+    if not head["text"].count():
+        msg = f"source {source.name!r}: no record at the beginning of {path} has the field {source.text_field!r}"
+        raise RecipeError(msg)
+    absent = [
+        f
+        for f, column in (("url_field", "url"), ("date_field", "crawled_at"))
+        if not head[column].count()
+    ]
+    return [
+        f"no {name} {getattr(source, name)!r} at the beginning of {path}; left empty"
+        for name in absent
+    ]
 
 
 def validate(recipe: Recipe, shards: Collection[str] | None = None) -> Index:

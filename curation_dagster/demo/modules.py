@@ -13,7 +13,7 @@ import pkgutil
 import pydoc
 import re
 import warnings
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +73,8 @@ class ModulePages(pydoc.HTMLDoc):
             target = next((known[word] for known in names if word in known), None)
             return f'<a href="{target}">{word}</a>' if target else word
 
-        return prose(text or "", lambda run: _LINKABLE.sub(link, self.escape(run)))
+        # pydoc hands over signatures that are escaped already, among text that is not
+        return prose(text or "", lambda run: _LINKABLE.sub(link, self.escape(unescape(run))))
 
     def docroutine(self, object: object, name: str | None = None, *context: Any) -> str:  # noqa: A002, ANN401
         """Document a routine; one inherited from another class is named only."""

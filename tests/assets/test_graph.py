@@ -289,3 +289,53 @@ def _files_of(path: Path):
 def _read(lineage: Lineage, ref) -> pl.DataFrame:
     with lineage.store.fetch(ref) as (path,):
         return table.read(path)
+
+
+def test_the_release_says_what_the_stages_say_now(copied, instance):
+    import gzip
+
+    line = json.dumps({"text": "Too short.", "url": "https://d.test/1"}).encode()
+    (copied.parent / "corpus" / "beta-9.jsonl.gz").write_bytes(gzip.compress(line, mtime=0))
+    done, lineage = curate(copied, instance)
+    assert not done.failures
+    manifest = json.loads(
+        (copied.parent / "store" / "releases" / "tiny" / "manifest.json").read_text()
+    )
+    assert manifest["funnel"] == funnel(lineage)["stages"]
+    assert manifest["funnel"][0]["rows_in"] == 203
+
+
+def test_shards_of_an_earlier_mixture_leave_the_release(copied, instance):
+    rendered = copied.parent / "store" / "releases" / "tiny" / "jsonl"
+    before = {p.name for p in rendered.iterdir()}
+    copied.write_text(copied.read_text().replace("tokens = 30000", "tokens = 9000"))
+    done, lineage = curate(copied, instance)
+    assert not done.failures
+    assert {p.name for p in rendered.iterdir()} == {
+        f"{k}.jsonl.zst" for k in lineage.partitions("exported")
+    }
+    assert len(before) > len(list(rendered.iterdir()))
+
+
+def test_a_classifier_can_be_trained_on_files_alone(copied, instance):
+    for name, words in (("good", "careful honest prose"), ("plain", "buy cheap now")):
+        lines = [json.dumps({"text": f"{words} {n} {words}"}) for n in range(40)]
+        (copied.parent / f"{name}.jsonl").write_text("\n".join(lines))
+    text = copied.read_text().replace(
+        '{ shards = ["alpha-00000"] }', '{ files = [{ path = "good.jsonl" }] }'
+    )
+    copied.write_text(
+        text.replace('{ shards = ["beta-00000"] }', '{ files = [{ path = "plain.jsonl" }] }')
+    )
+    done, lineage = curate(copied, instance, first="classifier", last="classifier")
+    assert done.computed == {"classifier": 1}
+    assert lineage.footer(lineage.current("classifier", "all"))["metrics"]["auc"] == 1.0
+
+
+def test_a_recipe_that_keeps_duplicates_can_be_released(copied, instance):
+    copied.write_text(copied.read_text().replace("[dedup]", "[dedup]\nexact = false\nnear = false"))
+    done, lineage = curate(copied, instance)
+    assert done.failed_checks == []
+    audit = lineage.footer(lineage.current("release", "all"))["audit"]
+    assert audit["duplicates_allowed"]
+    assert audit["passed"]

@@ -130,13 +130,17 @@ def test_funnel_json_conserves(curated, curate):
 
 def test_sample_shows_rejected_beside_kept(curated, curate):
     found = curate("sample", curated[0], "cleaned", "--rule", "gopher_min_words", "-n", "2")
-    assert found.stdout.count("clean.gopher_min_words (gopher_word_count = ") == 2
+    assert (
+        found.stdout.count(
+            "clean.gopher_min_words (gopher_word_count = 6), rule gopher_word_count >= 50"
+        )
+        == 2
+    )
     assert found.stdout.count("  kept") == 2
     assert "Too short to keep" in found.stdout
-    assert (
-        "no document was rejected"
-        in curate("sample", curated[0], "cleaned", "--rule", "nope").stdout
-    )
+    unknown = curate("sample", curated[0], "cleaned", "--rule", "nope")
+    assert unknown.exit_code == 2
+    assert "clean.gopher_min_words" in unknown.stderr
 
 
 def test_ls_and_cat(curated, curate):
@@ -148,6 +152,8 @@ def test_ls_and_cat(curated, curate):
     assert [r["row"] for r in rows] == [0, 1, 2]
     assert curate("cat", curated[0], "raw", "gamma-00000").exit_code == 2
     assert json.loads(curate("cat", curated[0], "release").stdout)["recipe"] == "tiny"
+    assert "auc" in json.loads(curate("cat", curated[0], "classifier").stdout)["metrics"]
+    assert len(curate("cat", curated[0], "cleaned", "-n", "100").stdout.splitlines()) == 100
 
 
 def test_explain_tells_the_rule_the_value_and_the_threshold(curated, curate):
@@ -232,3 +238,65 @@ def test_state_of_a_root_nobody_ran_in(fresh, curate):
     recipe = load(fresh)
     assert Lineage(recipe, Store(recipe.root)).shards == {}
     assert curate("status", fresh).exit_code == 0
+
+
+def test_a_typo_in_a_source_leaves_no_trace(fresh, curate):
+    right = fresh.read_text()
+    fresh.write_text(right.replace("beta-*.jsonl.gz", "betta-*.jsonl.gz"))
+    assert curate("plan", fresh).exit_code == 2
+    assert not (fresh.parent / "store").exists()
+    fresh.write_text(right)
+    assert "4 new shards, 4 in all" in curate("plan", fresh).stdout
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('quality_key = "gopher_word_count"', 'quality_key = "nope"', "measures 'nope'"),
+        ('shards = ["beta-00000"]', 'shards = ["beta-00007"]', "no such shards: ['beta-00007']"),
+        ('name = "bees"', 'name = "bees"\ntext_fields = ["q"]', "no field 'q'"),
+    ],
+)  # fmt: skip
+def test_what_a_stage_would_stumble_over_is_refused_before_any_work(fresh, curate, old, new, says):
+    fresh.write_text(fresh.read_text().replace(old, new))
+    found = curate("run", fresh)
+    assert found.exit_code == 2
+    assert says in found.stderr
+    assert not (fresh.parent / "store" / "raw").exists()
+
+
+def test_a_mix_that_gives_nothing_says_so(copied, curate):
+    copied.write_text(copied.read_text().replace("tokens = 30000", "tokens = 3"))
+    found = curate("run", copied)
+    assert found.exit_code == 1
+    assert "gives no document a copy" in found.stderr
+
+
+def test_a_dagster_home_that_cannot_be_written_is_one_message(fresh, curate, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", "/proc/no-such-folder")
+    found = curate("run", fresh)
+    assert found.exit_code == 1
+    assert "DAGSTER_HOME" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_explain_finds_the_recipe_though_another_is_broken(curated, curate, monkeypatch):
+    doc_id = rejected(curated[2], "cleaned", "clean.gopher_min_words")
+    (curated[0].parent / "aa.toml").write_text("no = [toml")
+    monkeypatch.setenv("CURATE_RECIPES", str(curated[0].parent))
+    found = curate("explain", doc_id)
+    (curated[0].parent / "aa.toml").unlink()
+    assert found.exit_code == 0, found.stderr
+    assert "gopher_min_words" in found.stdout
+
+
+def test_check_looks_into_the_first_file(fresh, curate):
+    right = fresh.read_text()
+    fresh.write_text(right.replace('name = "beta"', 'name = "beta"\ntext_field = "content"'))
+    found = curate("check", fresh)
+    assert found.exit_code == 2
+    assert "no record at the beginning of beta-0.jsonl.gz has the field 'content'" in found.stderr
+    fresh.write_text(right.replace('name = "beta"', 'name = "beta"\nurl_field = "address"'))
+    assert "note: no url_field 'address'" in curate("check", fresh).stdout
+    fresh.write_text(right.replace("corpus/beta-*.jsonl.gz", "tiny.tom[l]"))
+    assert "cannot tell the format" in curate("check", fresh).stderr
