@@ -97,7 +97,7 @@ def _notes(stage: dict[str, Any]) -> list[str]:
     reasons = ", ".join(f"{rule.split('.', 1)[1]} {count:,}" for rule, count in top)
     if more := len(stage["rejected"]) - len(top):
         rest = sum(stage["rejected"].values()) - sum(count for _, count in top)
-        reasons += f", {more} more rules {rest:,}"
+        reasons += f", {more} other{'s' * (more > 1)} {rest:,}"
     notes = [f"{stage['stage']} rejected: {reasons}"] if reasons else []
     if missing := stage["partitions_missing"]:
         notes.append(

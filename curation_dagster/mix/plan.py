@@ -82,7 +82,7 @@ def _domain(docs: pl.DataFrame, phase: Phase, domain: str, weight: float) -> dic
     if target > allowed:
         reason = "no supply" if not supply else f"supply allows {phase.max_epochs:g} epochs"
     elif target > planned:
-        reason = "less than one document short"
+        reason = "the next document would exceed it"
     return {
         "phase": phase.name,
         "domain": domain,

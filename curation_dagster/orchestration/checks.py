@@ -119,7 +119,9 @@ def budget(lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
     with lineage.store.fetch(receipts[0].ref) as (path,):
         rows = table.read(path).to_dicts()
     short = [
-        r for r in rows if r["shortfall_tokens"] and r["reason"] != "less than one document short"
+        r
+        for r in rows
+        if r["shortfall_tokens"] and r["reason"] != "the next document would exceed it"
     ]
     unexplained = [r for r in rows if r["shortfall_tokens"] and not r["reason"]]
     shown = {
