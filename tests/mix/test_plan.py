@@ -144,16 +144,17 @@ def test_exact_accounting(docs, mix, shard_tokens) -> None:
             assert not any(p == name[0] and n for (p, _), n in given_copies.items())
 
 
+NEXT = "the next document would exceed it"
 A = [("d1", "a", 10, 0.9), ("d2", "a", 20, 0.5), ("d3", "a", 30, None)]
 TABLE = [
     # docs, phase, (target, planned, full_copies, reason)
     pytest.param(A, phase(60, {"a": 1}), (60, 60, 1, None), id="one epoch"),
-    pytest.param(A, phase(61, {"a": 1}), (61, 60, 1, "the next document would exceed it"), id="a token more"),
+    pytest.param(A, phase(61, {"a": 1}), (61, 60, 1, NEXT), id="a token more"),
     pytest.param(A, phase(120, {"a": 1}), (120, 120, 2, None), id="two epochs"),
     pytest.param(A, phase(240, {"a": 1}), (240, 240, 4, None), id="four epochs are allowed"),
     pytest.param(A, phase(241, {"a": 1}), (241, 240, 4, "supply allows 4 epochs"), id="more are not"),
     pytest.param(A, phase(900, {"a": 1}, max_epochs=1), (900, 60, 1, "supply allows 1 epochs"), id="one at most"),
-    pytest.param(A, phase(9, {"a": 1}), (9, 0, 0, "the next document would exceed it"), id="below the smallest document"),
+    pytest.param(A, phase(9, {"a": 1}), (9, 0, 0, NEXT), id="below the smallest document"),
     pytest.param([], phase(9, {"a": 1}), (9, 0, 0, "no supply"), id="no documents"),
     pytest.param([("d1", "a", 0, None)], phase(9, {"a": 1}), (9, 0, 0, "no supply"), id="no tokens"),
     pytest.param(A, phase(9, {"a": 0, "b": 1}), (0, 0, 0, None), id="weight 0"),
@@ -162,8 +163,8 @@ TABLE = [
     pytest.param(A, phase(40, {"a": 1}, min_quality=0.51), (40, 40, 4, None), id="above the floor"),
     pytest.param(A, phase(40, {"a": 1}, min_quality=0.95), (40, 0, 0, "no supply"), id="none above the floor"),
     pytest.param(A[:1], phase(10, {"a": 1}), (10, 10, 1, None), id="one document, exactly"),
-    pytest.param(A[:1], phase(9, {"a": 1}), (9, 0, 0, "the next document would exceed it"), id="one document, too long"),
-    pytest.param(A[:1], phase(19, {"a": 1}), (19, 10, 1, "the next document would exceed it"), id="one document, not twice"),
+    pytest.param(A[:1], phase(9, {"a": 1}), (9, 0, 0, NEXT), id="one document, too long"),
+    pytest.param(A[:1], phase(19, {"a": 1}), (19, 10, 1, NEXT), id="one document, not twice"),
 ]  # fmt: skip
 
 
