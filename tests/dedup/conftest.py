@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from importlib import metadata
-from pathlib import Path
 
 import polars as pl
 import pytest
+from shared_data import DATA
 
-BENCH = Path("/work/shared/data/bench/text-8000.parquet")
+BENCH = DATA / "bench/text-8000.parquet"
 
 
 @pytest.fixture(scope="session")

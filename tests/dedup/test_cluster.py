@@ -6,7 +6,6 @@ import gzip
 import itertools
 import json
 import random
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shared_data import DATA
 
 from curation_dagster.dedup import cluster
 from curation_dagster.dedup.minhash import band_name, fingerprint
@@ -24,7 +24,7 @@ from curation_dagster.words import terms_oracle
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MCCORMICK = Path("/work/shared/data/neardup/mccormick-1000.jsonl.gz")
+MCCORMICK = DATA / "neardup/mccormick-1000.jsonl.gz"
 SMALL = Dedup(bands=4, rows=1, min_similarity=0.5)
 
 
@@ -134,7 +134,7 @@ def test_recall_of_the_bands_is_that_of_the_formula() -> None:
     assert shared == pytest.approx(expected, abs=4 * np.sqrt(expected * (1 - expected) / n))
 
 
-@pytest.mark.skipif(not MCCORMICK.exists(), reason="needs /work/shared/data")
+@pytest.mark.skipif(not MCCORMICK.exists(), reason="needs shared/data beside the clone")
 def test_mccormick_pairs() -> None:
     def lines(name: str) -> list[dict[str, str]]:
         path = MCCORMICK.with_name(name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 from datetime import UTC, datetime
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -12,12 +11,13 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from resiliparse.extract.html2text import extract_plain_text
+from shared_data import DATA
 
 from curation_dagster.ingest import html
 from curation_dagster.schema import RAW
 
-DATA = Path("/work/shared/data/warc")
-FILES = [p for p in sorted([*DATA.glob("*"), *DATA.glob("odd/*")]) if p.is_file()]
+WARCS = DATA / "warc"
+FILES = [p for p in sorted([*WARCS.glob("*"), *WARCS.glob("odd/*")]) if p.is_file()]
 LONG = b"<html><body><p>" + b"all work and no play makes a long page " * 40 + b"</p></body></html>"
 GZ = b"Content-Encoding: gzip\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
@@ -296,7 +296,7 @@ def test_junk_behind_the_last_record(warc) -> None:
     assert rows["record_bytes"].sum() == len(data)
 
 
-@pytest.mark.skipif(not FILES, reason=f"{DATA} is not here")
+@pytest.mark.skipif(not FILES, reason=f"{WARCS} is not here")
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.name)
 def test_real_files(warc, path) -> None:
     data = path.read_bytes()
@@ -310,7 +310,7 @@ def test_real_files(warc, path) -> None:
     assert small.equals(rows)
 
 
-@pytest.mark.skipif(not FILES, reason=f"{DATA} is not here")
+@pytest.mark.skipif(not FILES, reason=f"{WARCS} is not here")
 @pytest.mark.parametrize(
     ("name", "reasons"),
     [
@@ -329,16 +329,16 @@ def test_real_files(warc, path) -> None:
     ],
 )
 def test_counts_of_real_files(warc, name, reasons) -> None:
-    path = DATA / name
+    path = WARCS / name
     found = warc.rows(path.read_bytes(), path.name, format="warc")["rejected_by"].to_list()
     assert {reason: found.count(reason) for reason in reasons} == reasons
 
 
-@pytest.mark.skipif(not FILES, reason=f"{DATA} is not here")
+@pytest.mark.skipif(not FILES, reason=f"{WARCS} is not here")
 def test_text_is_what_resiliparse_gives(warc) -> None:
     from fastwarc.warc import ArchiveIterator
 
-    path = DATA / "cc-dolma-0000.warc.gz"
+    path = WARCS / "cc-dolma-0000.warc.gz"
     expected = {}
     with path.open("rb") as stream:
         for record in ArchiveIterator(stream, auto_decode="all"):

@@ -8,7 +8,6 @@ import itertools
 import json
 import re
 import unicodedata
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -17,6 +16,7 @@ import regex
 import tiktoken
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shared_data import DATA
 
 from curation_dagster.errors import RecipeError
 from curation_dagster.recipe import File
@@ -25,7 +25,7 @@ from curation_dagster.score import tokens
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NEOX = Path("/work/shared/data/models/gpt-neox-tokenizer.json.gz")
+NEOX = DATA / "models/gpt-neox-tokenizer.json.gz"
 GPT2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
 
