@@ -31,8 +31,9 @@ HAND_WRITTEN = (
 @pytest.fixture(scope="session")
 def installed() -> list[str]:
     """Give the long descriptions of installed packages, hand-written texts before them."""
-    found = {d.metadata["Name"]: d.metadata.get_payload() or "" for d in metadata.distributions()}
+    found = {d.name: d.metadata.json.get("description") or "" for d in metadata.distributions()}
     texts = [str(found[name])[:20_000] for name in sorted(found) if found[name]]
+    assert len(texts) > 20, "the installed packages describe themselves"
     return [*HAND_WRITTEN, *texts[:60]]
 
 
