@@ -33,7 +33,7 @@ check: setup ## Format, lint, types; changes nothing
 	$(BIN)/mypy
 
 test: setup ## The fast tests, on every core
-	$(BIN)/pytest -q -n auto
+	$(BIN)/pytest -q -n auto --dist worksteal
 
 test-slow: setup ## All tests, the slow ones too, and the property tests at length
 	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -q -n auto -m "slow or not slow"

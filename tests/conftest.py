@@ -4,6 +4,6 @@ import os
 
 from hypothesis import settings
 
-settings.register_profile("fast", max_examples=30, deadline=None)
+settings.register_profile("fast", max_examples=20, deadline=None)
 settings.register_profile("thorough", max_examples=500, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))

@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 
 _MAX_BATCH_ROWS: Final = 50_000
 _SUFFIXES: Final = {
-    "warc": (".warc", ".warc.gz", ".warc.zst", ".wet", ".wet.gz"),
+    "warc": (
+        ".warc",
+        ".warc.gz",
+        ".warc.zst",
+        ".wet",
+        ".wet.gz",
+        ".wat",
+        ".wat.gz",
+        ".arc",
+        ".arc.gz",
+    ),
     "jsonl": (".jsonl", ".jsonl.gz", ".jsonl.zst", ".json", ".json.gz", ".ndjson", ".ndjson.gz"),
     "parquet": (".parquet",),
 }

@@ -89,3 +89,11 @@ def test_a_file_that_is_no_parquet_is_refused(curate, tmp_path):
     found = curate("apply", "clean", tmp_path / "in.parquet", tmp_path / "out.parquet")
     assert found.exit_code == 1
     assert "not a Parquet file" in found.stderr
+
+
+@pytest.mark.parametrize("name", ["crawl.arc.gz", "crawl.warc.wat.gz", "crawl.warc.wet.gz"])
+def test_a_file_of_a_crawl_that_cannot_be_read_is_a_row_not_an_error(curate, tmp_path, name):
+    (tmp_path / name).write_bytes(b"not a record of any kind\n" * 40)
+    out = apply(curate, tmp_path, "ingest", tmp_path / name)
+    assert out["rejected_by"].to_list() == ["ingest.damaged"]
+    assert out["record_bytes"].sum() == (tmp_path / name).stat().st_size
