@@ -15,10 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
-import fsspec
-
 from curation_dagster.errors import IntegrityError, RecipeError, StorageError
-from curation_dagster.store import storage_errors
+from curation_dagster.store import filesystem, storage_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -101,7 +99,7 @@ def list_inputs(source: Source, endpoint_url: str | None) -> list[tuple[str, str
     entries: dict[str, Any] = {}
     patterns = tuple(p.removeprefix("file://") for p in source.paths)
     for pattern in patterns:
-        fs = _filesystem(pattern, endpoint_url)
+        fs = filesystem(pattern, endpoint_url)
         with storage_errors(pattern):
             fs.invalidate_cache()
             matches = fs.glob(pattern, detail=True) if _MAGIC & set(pattern) else _one(fs, pattern)
@@ -124,7 +122,7 @@ def open_input(entry: Input, endpoint_url: str | None = None) -> Any:  # noqa: A
     Raises:
         IntegrityError: when the file is not what was planned, or gone.
     """
-    fs = _filesystem(entry.url, endpoint_url)
+    fs = filesystem(entry.url, endpoint_url)
     try:
         with storage_errors(entry.url):
             fs.invalidate_cache()
@@ -143,7 +141,7 @@ def open_input(entry: Input, endpoint_url: str | None = None) -> Any:  # noqa: A
 def open_unverified(entry: Input, endpoint_url: str | None = None) -> Any:  # noqa: ANN401
     """Open a file that is not planned yet, to look inside."""
     with storage_errors(entry.url):
-        return _filesystem(entry.url, endpoint_url).open(entry.url, "rb")
+        return filesystem(entry.url, endpoint_url).open(entry.url, "rb")
 
 
 def _plan_source(
@@ -161,7 +159,7 @@ def _plan_source(
         first = 1 + max((s.number for s in known), default=-1)
         for offset, group in enumerate(_grouped(fresh, source.shard_bytes)):
             inputs = tuple(
-                Input(path, url, size, _digest(_filesystem(url, store.endpoint_url), url, e))
+                Input(path, url, size, _digest(filesystem(url, store.endpoint_url), url, e))
                 for path, url, size, e in group
             )
             shard = Shard(source.name, first + offset, generation, inputs)
@@ -264,9 +262,3 @@ def _one(fs: Any, path: str) -> dict[str, Any]:  # noqa: ANN401 - fsspec has no 
         if fs.exists(path)
         else {}
     )
-
-
-def _filesystem(url: str, endpoint_url: str | None) -> Any:  # noqa: ANN401 - fsspec has no types
-    protocol = url.split("://", maxsplit=1)[0] if "://" in url else "file"
-    options = {"endpoint_url": endpoint_url} if protocol == "s3" and endpoint_url else {}
-    return fsspec.filesystem(protocol, **options)

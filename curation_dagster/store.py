@@ -73,7 +73,7 @@ class Store:
     @property
     def fs(self) -> Any:  # noqa: ANN401 - fsspec has no types
         """The file system of the root; credentials come from the environment."""
-        return _filesystem(self.root, self.endpoint_url)
+        return filesystem(self.root, self.endpoint_url)
 
     def path(self, name: str) -> str:
         """Full path or URL of a name below the root."""
@@ -302,8 +302,9 @@ def _sync(path: Path) -> None:
 
 
 @functools.lru_cache(maxsize=16)
-def _filesystem(root: str, endpoint_url: str | None) -> Any:  # noqa: ANN401 - fsspec has no types
-    protocol = root.split("://", maxsplit=1)[0] if "://" in root else "file"
+def filesystem(url: str, endpoint_url: str | None) -> Any:  # noqa: ANN401 - fsspec has no types
+    """Return the file system of a path or URL; credentials come from the environment."""
+    protocol = url.split("://", maxsplit=1)[0] if "://" in url else "file"
     options = {"endpoint_url": endpoint_url} if endpoint_url and protocol == "s3" else {}
     return fsspec.filesystem(protocol, **options)
 

@@ -11,21 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from curation_dagster.schema import HITS
 from curation_dagster.words import buffers, tables
 
 if TYPE_CHECKING:
     from curation_dagster.decontaminate.index import Index
 
-HIT = pl.Struct(
-    {
-        "benchmark": pl.String,
-        "item": pl.String,
-        "method": pl.String,
-        "score": pl.Float32,
-        "start": pl.UInt32,
-        "end": pl.UInt32,
-    }
-)
+HIT = HITS.inner
 
 
 def scan(texts: pl.Series, index: Index, *, min_ngrams: int = 1) -> pl.Series:
@@ -76,4 +68,4 @@ def _as_lists(hits: pl.Series, counts: np.ndarray) -> pl.Series:
     offsets = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])
     lists = pa.LargeListArray.from_arrays(offsets, hits.to_arrow())
-    return pl.Series(pl.from_arrow(lists), dtype=pl.List(HIT))
+    return pl.Series(pl.from_arrow(lists), dtype=HITS)

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from curation_dagster.errors import IntegrityError
+from curation_dagster.schema import SPANS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from curation_dagster.recipe import Benchmark
-
-CUTS = pl.List(pl.Struct({"start": pl.UInt32, "end": pl.UInt32}))
 
 
 def decide(
@@ -68,7 +67,7 @@ def decide(
             how="left",
             maintain_order="left",
         )
-        .with_columns(cuts=pl.lit([], dtype=CUTS))
+        .with_columns(cuts=pl.lit([], dtype=SPANS))
     )
 
 

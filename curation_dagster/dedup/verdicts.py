@@ -8,8 +8,7 @@ from __future__ import annotations
 import polars as pl
 
 from curation_dagster.errors import IntegrityError
-
-CUTS = pl.List(pl.Struct({"start": pl.UInt32, "end": pl.UInt32}))
+from curation_dagster.schema import SPANS
 
 
 def deduped(cleaned_kept: pl.DataFrame, slice_: pl.DataFrame) -> pl.DataFrame:
@@ -31,7 +30,7 @@ def deduped(cleaned_kept: pl.DataFrame, slice_: pl.DataFrame) -> pl.DataFrame:
     )
     return joined.with_columns(
         pl.col("cluster_size").cast(pl.UInt32).fill_null(1),
-        cuts=pl.lit([], dtype=CUTS),
+        cuts=pl.lit([], dtype=SPANS),
     )
 
 
