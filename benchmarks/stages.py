@@ -1,15 +1,14 @@
 """How fast each stage's function is on one core: CPU seconds and MB/s of text, as JSON lines.
 
-Reads `text-8000.parquet` and `pages-2500.warc.gz` from the folder named by CURATE_BENCH (default: ../shared/data/bench
+Reads `text-8000.parquet` from the folder named by CURATE_BENCH (default: ../shared/data/bench
 beside the clone); says so and stops where they are absent. Kernels are compiled and models loaded first.
 
-    python benchmarks/stages.py [--docs N] [--pages N]
+    python benchmarks/stages.py [--docs N]
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import os
 import platform
@@ -29,9 +28,7 @@ BENCH = Path(
 )
 
 
-def timed(
-    name: str, function: Callable[[], object], megabytes: float, unit: str = "MB text"
-) -> None:
+def timed(name: str, function: Callable[[], object], megabytes: float) -> None:
     """Run once and print CPU seconds and MB/s."""
     began = time.process_time()
     function()
@@ -41,7 +38,7 @@ def timed(
         "stage": name,
         "cpu_s": round(seconds, 3),
         "mb_per_cpu_s": round(megabytes / seconds, 1),
-        "of": unit,
+        "of": "MB text",
     }
     print(json.dumps(line | {"peak_rss_mb": round(peak)}), flush=True)
 
@@ -50,7 +47,6 @@ def main() -> None:
     """Measure every stage."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--docs", type=int, default=8000)
-    parser.add_argument("--pages", type=int, default=2500)
     chosen = parser.parse_args()
     if not (BENCH / "text-8000.parquet").exists():
         print(json.dumps({"skipped": f"no benchmark data in {BENCH}"}))
@@ -64,30 +60,8 @@ def main() -> None:
             }
         )
     )
-    ingest(chosen.pages)
     texts = pl.read_parquet(BENCH / "text-8000.parquet")["text"].head(chosen.docs)
     text_stages(texts)
-
-
-def ingest(pages: int) -> None:
-    """Measure WARC to text."""
-    from curation_dagster.ingest import html, warc
-
-    path = BENCH / "pages-2500.warc.gz"
-    size = path.stat().st_size
-    html.extract("<html><body><main><p>warm up</p></main></body></html>")
-
-    def read() -> int:
-        with path.open("rb") as stream:
-            rows = itertools.islice(warc.records(stream, size, 64 << 20), 2 * pages)
-            return sum(len(row.get("text") or "") for _, row in rows)
-
-    from fastwarc.warc import ArchiveIterator, WarcRecordType
-
-    with path.open("rb") as stream:
-        records = ArchiveIterator(stream, record_types=WarcRecordType.response)
-        bodies = sum(r.content_length for r in itertools.islice(records, pages))
-    timed("ingest (WARC, fast extractor)", read, bodies / 1e6, "MB html")
 
 
 def text_stages(texts: pl.Series) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from curation_dagster import plan, table
 from curation_dagster.funnel import funnel
+from curation_dagster.ingest.blocks import model
 from curation_dagster.recipe_file import content, digest, short_hash
 from curation_dagster.words import UNICODE_VERSION
 
@@ -50,7 +51,7 @@ class Stage:
 
 _TEXT = ("raw", "annotated", "deduped")
 STAGES = (
-    Stage("raw", "1", "shard"),
+    Stage("raw", "2", "shard"),
     Stage("annotated", "1", "shard", same=("raw",), follows="raw"),
     Stage("cleaned", "1", "shard", same=("annotated",), follows="annotated"),
     Stage("fingerprinted", "1", "shard", same=("raw", "annotated", "cleaned"), follows="cleaned"),
@@ -126,8 +127,9 @@ def sections(recipe: Recipe, stage: str, partition: str) -> dict[str, Any]:  # n
 
 def libraries(recipe: Recipe, stage: str) -> dict[str, str]:
     """Return the versions of the libraries whose output a stage stores."""
+    extractor = recipe.ingest.extractor
     packages: dict[str, tuple[str, ...]] = {
-        "raw": ("fastwarc", "resiliparse"),
+        "raw": ("resiliparse", "trafilatura") if extractor == "trafilatura" else ("resiliparse",),
         "annotated": ("fasttext-community",),
         "fingerprinted": ("datasketch",) if recipe.dedup.threshold else (),
         "duplicates": ("datasketch",) if recipe.dedup.threshold else (),
@@ -135,6 +137,8 @@ def libraries(recipe: Recipe, stage: str) -> dict[str, str]:
         "scored": ("fasttext-community", "gigatoken"),
     }
     used = {name: _version(name) for name in packages.get(stage, ())}
+    if stage == "raw" and extractor == "blocks":
+        used["blocks-model"] = model.digest()
     if stage in {"annotated", "fingerprinted", "scanned"}:
         used["unicode"] = UNICODE_VERSION
     return used

@@ -47,8 +47,9 @@ class Source(Section):
 
     name: str = Field(pattern=NAME, description="First half of the partition key.")
     paths: tuple[str, ...] = Field(min_length=1, description="Files or globs, local or s3://.")
-    format: Literal["auto", "warc", "jsonl", "parquet"] = Field(
-        default="auto", description="auto decides by the file name."
+    format: Literal["auto", "warc", "jsonl", "parquet", "html", "text"] = Field(
+        default="auto",
+        description="warc: WARC, WET and ARC; html, text: a file a document; auto: by the file name.",
     )
     text_field: str = Field(default="text", description="Text column of JSONL and Parquet.")
     url_field: str = Field(
@@ -64,11 +65,27 @@ class Source(Section):
 class Ingest(Section):
     """How records become text."""
 
-    extractor: Literal["fast"] = Field(
-        default="fast", description="fast: resiliparse main content, comments and post meta off."
+    extractor: Literal["blocks", "fast", "trafilatura"] = Field(
+        default="blocks",
+        description="blocks: our own; fast: resiliparse's main content; trafilatura: an extra.",
+    )
+    markup: Literal["plain", "markdown"] = Field(
+        default="plain",
+        description="markdown: headings, code fences, tables and quotes are marked (blocks, trafilatura).",
+    )
+    comments: bool = Field(
+        default=False, description="Keep readers' comments; the posts of a forum are kept anyway."
     )
     max_record_bytes: int = Field(
         default=64 << 20, ge=1, description="Larger decoded bodies are rejected, not read."
+    )
+    max_replaced_char_ratio: Share = Field(
+        default=0.05,
+        description="Share of characters that no charset could decode; above: rejected.",
+    )
+    on_damage: Literal["reject", "fail"] = Field(
+        default="reject",
+        description="reject: a damaged range of a file is a row; fail: it fails the shard.",
     )
     batch_text_bytes: int = Field(
         default=64 << 20,

@@ -37,7 +37,13 @@ RAW: Columns = VERDICT | {
     "title": pl.String,
     "http_status": pl.UInt16,
     "content_type": pl.String,
+    "charset": pl.String,
+    "replaced_char_ratio": pl.Float32,
+    "declared_language": pl.String,
+    "canonical_url": pl.String,
+    "record_id": pl.String,
     "record_bytes": pl.UInt64,
+    "unpacked_bytes": pl.UInt64,
     "text": pl.String,
 }
 CLEANED: Columns = VERDICT | {"signal": pl.String, "value": pl.Float64}

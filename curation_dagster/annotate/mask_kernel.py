@@ -111,7 +111,7 @@ def _is_public(data, begin, end):
                 return False
             part = part * U(10) + U(c - 48)
             digits += 1
-    for k in range(len(NOT_PUBLIC)):  # noqa: SIM110 - numba
+    for k in range(len(NOT_PUBLIC)):
         if address & NOT_PUBLIC[k, 1] == NOT_PUBLIC[k, 0]:
             return False
     return True

@@ -10,6 +10,7 @@ from curation_dagster.annotate.stage import signal_columns
 from curation_dagster.decontaminate.index import Index, build_index
 from curation_dagster.errors import RecipeError
 from curation_dagster.ingest import tabular
+from curation_dagster.ingest.page import require
 from curation_dagster.ingest.read import format_of
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def look_inside(recipe: Recipe, source: Source, path: str, url: str) -> list[str
         RecipeError: when the format cannot be told, or no record has the text field.
     """
     kind = format_of(path, source)
-    if kind == "warc":
+    if kind not in {"jsonl", "parquet"}:
         return []
     entry = plan.Input(path, url, 0, "")
     with plan.open_unverified(entry, recipe.endpoint_url) as stream:
@@ -55,9 +56,10 @@ def validate(recipe: Recipe, shards: Collection[str] | None = None) -> Index:
     """Refuse what a stage would stumble over; return the index of the benchmarks.
 
     Raises:
-        RecipeError: for a quality key nothing measures, a benchmark that cannot be read, or, where the planned
+        RecipeError: for an extractor that is not installed, a quality key nothing measures, a benchmark that cannot be read, or, where the planned
             shards are given, a classifier trained on shards that are not among them.
     """
+    require(recipe.ingest.extractor)
     key, signals = recipe.dedup.quality_key, signal_columns(recipe.steps)
     if key is not None and key not in signals:
         msg = f"dedup.quality_key: no step of {recipe.name} measures {key!r}; measured are {list(signals)}"

@@ -17,6 +17,7 @@ from curation_dagster.decontaminate.scan import scan
 from curation_dagster.dedup.cluster import clusters
 from curation_dagster.dedup.minhash import band_name, fingerprint
 from curation_dagster.documents import without_cuts
+from curation_dagster.ingest.page import page
 from curation_dagster.recipe import Benchmark, File
 from curation_dagster.scaffold import default_recipe
 
@@ -24,12 +25,14 @@ _TEXT = (
     "Write to someone@harbour.org or 8.8.4.4 about the lamp that the keeper of the light has to mend. "
     * 5
 )
+_PAGE = f"<html><body><article><h1>Light</h1><p>{_TEXT}</p></article></body></html>".encode()
 
 
 def warmup(folder: Path) -> float:
     """Run every kernel on a few words; return the seconds it took. Writes a small file into `folder`."""
     began = time.monotonic()
     recipe = default_recipe()
+    page(_PAGE, None, None, recipe.ingest)
     texts = pl.Series("text", [_TEXT, _TEXT.upper(), _TEXT + " And so on.", "短い文", ""])
     annotate(texts, recipe.steps)
     keyed(texts, "warmup")

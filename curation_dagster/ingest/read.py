@@ -2,42 +2,42 @@
 
 Every record of every file becomes a row, in the order of the plan's files and the records in them.
 A batch holds about `batch_text_bytes` of text; it becomes one row group, which bounds the memory of
-every later stage.
+every later stage. Pages are worked on by as many threads as Polars has.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from curation_dagster import plan, schema
-from curation_dagster.errors import RecipeError
+from curation_dagster.errors import IntegrityError, RecipeError
 from curation_dagster.ingest import tabular, warc
+from curation_dagster.ingest.page import page, plain, require
 from curation_dagster.job import write_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from curation_dagster.ingest.archive import Record
     from curation_dagster.job import Files, Job
     from curation_dagster.recipe import Ingest, Source
 
 _MAX_BATCH_ROWS: Final = 50_000
+_AHEAD: Final = 16  # records a thread may be ahead of the writer
+_AHEAD_BYTES: Final = 256 << 20
+_SHOWN: Final = 20
 _SUFFIXES: Final = {
-    "warc": (
-        ".warc",
-        ".warc.gz",
-        ".warc.zst",
-        ".wet",
-        ".wet.gz",
-        ".wat",
-        ".wat.gz",
-        ".arc",
-        ".arc.gz",
-    ),
+    "warc": (".warc", ".warc.gz", ".warc.zst", ".wet", ".wet.gz", ".wat", ".wat.gz", ".arc", ".arc.gz"),
     "jsonl": (".jsonl", ".jsonl.gz", ".jsonl.zst", ".json", ".json.gz", ".ndjson", ".ndjson.gz"),
     "parquet": (".parquet",),
-}
+    "html": (".html", ".htm", ".xhtml"),
+    "text": (".txt", ".text", ".md"),
+}  # fmt: skip
+_FILES: Final = {"html": "text/html", "text": "text/plain"}  # a file a document
 _COLUMNS: Final = {
     k: v for k, v in schema.RAW.items() if k not in {"row", "doc_id", "locator", "text_bytes"}
 }
@@ -47,38 +47,57 @@ def ingest_shard(job: Job, files: Files) -> dict[str, Any]:
     """Read a shard's input files into `raw`.
 
     Raises:
-        IntegrityError: when an input changed after planning.
-        RecipeError: for a format or a column that is not there.
+        IntegrityError: when an input changed after planning; when one is damaged and the recipe says "fail".
+        RecipeError: for a format, a column or an extractor that is not there.
     """
     source, config = job.recipe.source(job.shard.source), job.recipe.ingest
+    account: dict[str, Any] = {"damaged_ranges": 0, "damaged_bytes": 0, "damaged": []}
+    require(config.extractor)
 
     def frames() -> Iterator[pl.DataFrame]:
         for entry in job.shard.inputs:
             with plan.open_input(entry, job.store.endpoint_url) as stream:
-                yield from read(stream, entry, source, config)
+                for frame in read(stream, entry, source, config):
+                    _note_damage(account, frame)
+                    if account["damaged"] and config.on_damage == "fail":
+                        at = account["damaged"][0]
+                        msg = f'{at["at"]}: damaged: {at["why"]}; ingest.on_damage is "fail"'
+                        raise IntegrityError(msg)
+                    yield frame
 
-    return write_table(job, files, schema.RAW, numbered(frames()), bytes_in=job.shard.bytes)
+    return write_table(
+        job, files, schema.RAW, numbered(frames()), bytes_in=job.shard.bytes, account=account
+    )
 
 
 def read(stream: Any, entry: plan.Input, source: Source, config: Ingest) -> Iterator[pl.DataFrame]:  # noqa: ANN401
-    """Yield one file's rows in batches, all columns of `raw` but `row`."""
+    """Yield one file's rows in batches, all columns of `raw` but `row`.
+
+    Raises:
+        IntegrityError: when the rows of an archive do not account for each of its bytes.
+    """
     kind = format_of(entry.path, source)
     if kind == "warc":
-        frames = _batched(
-            warc.records(stream, entry.bytes, config.max_record_bytes), config.batch_text_bytes
-        )
+        rows = _rows(warc.read(stream, entry.bytes, config), config)
+        frames = _batched(rows, config.batch_text_bytes)
+    elif kind in _FILES:
+        frames = iter([_whole(stream, kind, entry, config)])
     elif kind == "jsonl":
         frames = _regrouped(tabular.json_lines(stream, entry.path, source), config.batch_text_bytes)
     else:
         frames = _regrouped(tabular.parquet(stream, entry.path, source), config.batch_text_bytes)
     prefix = plan.doc_prefix(source.name, entry.path)
-    last, seen = -1, 0  # the last offset of the batch before, and how many rows it had
+    last, seen, accounted = -1, 0, 0  # the last offset of the batch before, and its rows; bytes
     for frame in frames:
         if frame.height:
+            accounted += int(frame["record_bytes"].sum())
             yield _located(frame, prefix, entry.path, source.license, (last, seen))
             same = int((frame["offset"] == frame["offset"][-1]).sum())
             carried = seen if same == frame.height and frame["offset"][-1] == last else 0
             last, seen = int(frame["offset"][-1]), same + carried
+    if kind == "warc" and accounted != entry.bytes:
+        msg = f"{entry.path}: {accounted} bytes accounted for of {entry.bytes}"
+        raise IntegrityError(msg)
 
 
 def numbered(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
@@ -105,7 +124,59 @@ def format_of(path: str, source: Source) -> str:
     raise RecipeError(msg)
 
 
-def _batched(records: Iterator[tuple[int, warc.Row]], max_bytes: int) -> Iterator[pl.DataFrame]:
+def _rows(records: Iterable[Record], config: Ingest) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Work on records in threads, in order; what waits is bounded in number and in bytes."""
+    threads = pl.thread_pool_size()
+    if threads == 1 or config.extractor != "blocks":  # libraries hold the GIL
+        for record in records:
+            yield record.offset, warc.row(record, config)
+        return
+    waiting: deque[tuple[int, int, Future[dict[str, Any]]]] = deque()
+    held = 0
+    with ThreadPoolExecutor(threads, "ingest") as pool:
+        for record in records:
+            waiting.append(
+                (record.offset, len(record.block), pool.submit(warc.row, record, config))
+            )
+            held += len(record.block)
+            while waiting and (held > _AHEAD_BYTES or len(waiting) > _AHEAD * threads):
+                offset, size, row = waiting.popleft()
+                held -= size
+                yield offset, row.result()
+        while waiting:
+            offset, _, row = waiting.popleft()
+            yield offset, row.result()
+
+
+def _whole(stream: Any, kind: str, entry: plan.Input, config: Ingest) -> pl.DataFrame:  # noqa: ANN401
+    """Read a file that is one document."""
+    row: dict[str, Any] = {"offset": 0, "url": entry.path, "content_type": _FILES[kind]}
+    row |= {"record_bytes": entry.bytes, "unpacked_bytes": entry.bytes}
+    if entry.bytes > config.max_record_bytes:
+        row["rejected_by"] = "ingest.too_large"
+    elif kind == "html":
+        row |= page(stream.read(), None, None, config)
+    else:
+        row |= plain(stream.read(), None, config)
+    return pl.DataFrame([row], schema={"offset": pl.UInt64, **_COLUMNS})
+
+
+def _note_damage(account: dict[str, Any], frame: pl.DataFrame) -> None:
+    damaged = frame.filter(pl.col("rejected_by") == warc.DAMAGED)
+    account["damaged_ranges"] += damaged.height
+    account["damaged_bytes"] += int(damaged["record_bytes"].sum() or 0)
+    room = _SHOWN - len(account["damaged"])
+    account["damaged"] += [
+        {"at": at, "bytes": size, "why": why}
+        for at, size, why in damaged.select("locator", "record_bytes", "title")
+        .head(room)
+        .iter_rows()
+    ]
+
+
+def _batched(
+    records: Iterable[tuple[int, dict[str, Any]]], max_bytes: int
+) -> Iterator[pl.DataFrame]:
     rows: list[dict[str, Any]] = []
     held = 0
     for offset, row in records:

@@ -16,7 +16,7 @@ from curation_dagster.lineage import BY_NAME, Lineage
 
 Finding = tuple[bool, dict[str, Any]]
 Check = Callable[[Lineage, str, list[Receipt]], Finding]
-_WARN = {"budget"}
+_WARN = {"budget", "undamaged"}
 
 
 def described(stage: str) -> dict[str, str]:
@@ -77,6 +77,15 @@ def retention(lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding
     gates = lineage.recipe.gates
     inside = gates.min_retention <= share <= gates.max_retention
     return inside, {"kept_share": share, "min": gates.min_retention, "max": gates.max_retention}
+
+
+def undamaged(_lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
+    """No input file holds bytes that could not be read as records; those that could not have rows of their own."""
+    accounts = [r.summary["account"] for r in receipts]
+    shown = [f"{d['at']}: {d['bytes']:,} bytes: {d['why']}" for a in accounts for d in a["damaged"]]
+    ranges = sum(a["damaged_ranges"] for a in accounts)
+    lost = sum(a["damaged_bytes"] for a in accounts)
+    return ranges == 0, {"damaged_ranges": ranges, "damaged_bytes": lost, "damaged": shown[:20]}
 
 
 def rules_saw_columns(lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
@@ -183,6 +192,7 @@ def _all(lineage: Lineage, stage: str) -> list[Any]:
 def _of(stage: str) -> dict[str, Check]:
     per_shard: dict[str, Check] = {"conservation": conservation, "schema": schema}
     special: dict[str, dict[str, Check]] = {
+        "raw": per_shard | {"undamaged": undamaged},
         "cleaned": per_shard | {"retention": retention, "rules_saw_columns": rules_saw_columns},
         "deduped": per_shard | {"retention": retention},
         "duplicates": {"schema": schema},

@@ -68,6 +68,8 @@ def of_partition(receipt: Receipt) -> dict[str, Any]:
     if summary.get("rejected"):
         reasons = ", ".join(f"{rule}: {count}" for rule, count in top_reasons(summary, 5))
         found["top_rejections"] = reasons
+    if account := summary.get("account"):
+        found |= {name: account[name] for name in ("damaged_ranges", "damaged_bytes")}
     return {k: v for k, v in found.items() if v is not None}
 
 

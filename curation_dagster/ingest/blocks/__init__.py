@@ -1,0 +1,1 @@
+"""HTML to main text without a DOM: scan to blocks, measure them, let two forests say which are content."""

@@ -1,0 +1,133 @@
+"""Main text of a page by the expected-F1 cut over its blocks' probabilities: the extractor `blocks`.
+
+Deterministic, and bounded by counts, never by a clock: a page with more elements or blocks than
+`scratch` allows is refused. Everything heavy releases the GIL, so threads help.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from curation_dagster.ingest.about import Tags
+from curation_dagster.ingest.blocks import features, markup
+from curation_dagster.ingest.blocks.model import load
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from curation_dagster.ingest.blocks.model import Model
+    from curation_dagster.ingest.blocks.scratch import Scanned
+
+_MANY_DIGITS: Final = re.compile(r"&#(?:x[0-9a-f]{9,}|[0-9]{9,})", re.IGNORECASE)
+_FEW_WORDS: Final = 60
+_COVERED: Final = 0.8
+_COMMENT_WORDS, _COMMENT_LINK_SHARE = 5, 0.5
+REFUSED: Final = {1: "too many elements", 2: "too many blocks of text"}
+
+
+def main_text(
+    page: Scanned, model: Model | None = None, *, markdown: bool = False, comments: bool = False
+) -> str:
+    """Return the main text of a scanned page, "" where there is none; `model` is the shipped one by default."""
+    if not len(page.blocks):
+        return ""
+    from curation_dagster.ingest.blocks import forest_kernel, scan_kernel
+
+    model = model or load()
+    p = probabilities(page, model)
+    keep, expected = forest_kernel.select(p, page.blocks[:, scan_kernel.WORDS], model.beta)
+    if comments:
+        keep |= _comments(page)
+    text = unescape(_rendered(page, keep, markdown=markdown))
+    if expected < _FEW_WORDS:
+        text = _described(page, text)
+    return text
+
+
+def probabilities(page: Scanned, model: Model) -> NDArray[np.float32]:
+    """Return the chance of each block's words to be main text."""
+    from curation_dagster.ingest.blocks import features_kernel, forest_kernel
+
+    n, n_sight = len(page.blocks), len(features.SIGHT)
+    rows = np.empty((n, n_sight + len(features.HINDSIGHT)), np.float32)
+    features_kernel.see(
+        page.html, page.text, page.blocks, page.tags, page.parents, page.flags, page.signatures,
+        page.class_from, page.class_to, page.classes, page.hashes, page.facts, len(page.facts),
+        model.class_weights, rows[:, :n_sight],
+    )  # fmt: skip
+    p = np.empty(n, np.float32)
+    forest_kernel.predict(rows, np.arange(n, dtype=np.int32), *model.sight, p)
+    features_kernel.look_back(
+        page.blocks, page.tags, page.parents, page.flags, page.signatures, p, rows[:, n_sight:]
+    )
+    likely = np.flatnonzero(p >= model.floor).astype(np.int32)
+    forest_kernel.predict(rows, likely, *model.hindsight, p)
+    return p
+
+
+def tags(page: Scanned) -> Tags:
+    """Return what the page says of itself."""
+    held = page.html
+    said = Tags(None, None, [], [], [])
+    for kind, k0, k1, v0, v1 in page.facts.tolist():
+        value = held[v0:v1].tobytes()
+        if kind == markup.META:
+            said.metas.append((held[k0:k1].tobytes().lower(), value))
+        elif kind in {markup.LINK, markup.ANCHOR}:
+            said.links.append((held[k0:k1].tobytes().lower(), value))
+        elif kind == markup.JSON_LD:
+            said.json_ld.append(value)
+        elif kind == markup.TITLE:
+            said = said._replace(title=value)
+        elif said.lang is None:
+            said = said._replace(lang=value)
+    return said
+
+
+def unescape(text: str) -> str:
+    """Resolve entities; a number with more digits than any code point has becomes U+FFFD."""
+    if "&" not in text:
+        return text
+    return html.unescape(_MANY_DIGITS.sub("\N{REPLACEMENT CHARACTER}", text))
+
+
+def _rendered(page: Scanned, keep: NDArray[np.bool_], *, markdown: bool) -> str:
+    from curation_dagster.ingest.blocks import render_kernel
+
+    out = np.empty(render_kernel.room(page.blocks, keep), np.uint8)
+    n = render_kernel.render(page.text, page.blocks, page.tags, page.parents, keep, markdown, out)
+    return out[:n].tobytes().decode("utf-8", "replace")
+
+
+def _comments(page: Scanned) -> NDArray[np.bool_]:
+    from curation_dagster.ingest.blocks import scan_kernel as scanned
+
+    blocks = page.blocks
+    words = blocks[:, scanned.WORDS]
+    found: NDArray[np.bool_] = (
+        ((page.flags[blocks[:, scanned.ELEMENT]] & markup.FLAG["comment"]) != 0)
+        & (words >= _COMMENT_WORDS)
+        & (blocks[:, scanned.LINK_WORDS] < _COMMENT_LINK_SHARE * words)
+    )
+    return found
+
+
+def _described(page: Scanned, text: str) -> str:
+    """Put the page's own description before a short text that does not hold it."""
+    said = b""
+    for kind, k0, k1, v0, v1 in page.facts.tolist():
+        name = page.html[k0:k1].tobytes().lower() if kind == markup.META else b""
+        if name == b"description" or (name == b"og:description" and not said):
+            said = page.html[v0:v1].tobytes()
+    description = " ".join(unescape(said.decode("utf-8", "replace")).split())
+    wanted = re.findall(r"\w+", description.lower())
+    if not wanted:
+        return text
+    there = set(re.findall(r"\w+", text.lower()))
+    if sum(word in there for word in wanted) >= _COVERED * len(wanted):
+        return text
+    return f"{description}\n\n{text}" if text else description

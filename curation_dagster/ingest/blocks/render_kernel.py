@@ -1,0 +1,220 @@
+"""Kept blocks to text: paragraphs, lists, table rows and code stay what they were; Markdown-like on request.
+
+Import inside the function that needs it: this loads numba.
+"""
+# The arguments of compiled functions are arrays and scalars whose types numba infers.
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
+
+import numpy as np
+from numba import njit
+
+from curation_dagster.ingest.blocks.markup import CHARS, SPACE, TAG
+from curation_dagster.ingest.blocks.scan_kernel import ELEMENT, END, LF, START
+
+(LI, OL, UL, MENU, PRE, TD, TH, TR, TABLE, P, BLOCKQUOTE, DT, DD, CAPTION, FIGCAPTION) = (
+    TAG[n] for n in "li ol ul menu pre td th tr table p blockquote dt dd caption figcaption".split()
+)
+H1, H6 = TAG["h1"], TAG["h6"]
+NONE = -1
+# what is known of the place of a block
+ITEM, LIST_DEPTH, ORDERED, CODE, CELL, ROW, GRID, QUOTES, LEVEL, LOOSE = range(10)
+FENCE = np.frombuffer(b"```", np.uint8)
+RULE = np.frombuffer(b" --- |", np.uint8)
+MAX_INDENT, MAX_QUOTES = 8, 4
+
+
+@njit
+def place_of(tags, parents, e, place):
+    """Describe where an element lies: its list item, code block, table cell, quote, heading."""
+    place[:] = NONE
+    place[LIST_DEPTH] = place[QUOTES] = place[LEVEL] = place[ORDERED] = place[LOOSE] = 0
+    while e > 0:
+        t = tags[e]
+        if t == LI and place[ITEM] == NONE:
+            place[ITEM] = e
+            if place[LIST_DEPTH] == 0:
+                place[ORDERED] = -1  # the next list up says
+        elif t == OL or t == UL or t == MENU:
+            if place[ITEM] != NONE:
+                place[LIST_DEPTH] += 1
+                if place[ORDERED] == -1:
+                    place[ORDERED] = e if t == OL else 0
+        elif t == PRE:
+            place[CODE] = e
+        elif (t == TD or t == TH) and place[CELL] == NONE and place[GRID] == NONE:
+            place[CELL] = e
+        elif t == TR and place[ROW] == NONE and place[CELL] != NONE:
+            place[ROW] = e
+        elif t == TABLE and place[GRID] == NONE:
+            place[GRID] = e
+        elif t == BLOCKQUOTE:
+            place[QUOTES] += 1
+        elif H1 <= t <= H6 and place[LEVEL] == 0:
+            place[LEVEL] = t - H1 + 1
+        elif t == P or t == DT or t == CAPTION or t == FIGCAPTION:
+            place[LOOSE] = 1
+        e = parents[e]
+    if place[ORDERED] == -1:
+        place[ORDERED] = 0
+
+
+@njit(inline="always")
+def put(out, o, char, times):
+    for _ in range(times):
+        out[o] = char
+        o += 1
+    return o
+
+
+@njit
+def put_all(out, o, chars):
+    for char in chars:
+        out[o] = char
+        o += 1
+    return o
+
+
+@njit
+def put_number(out, o, number):
+    """Write "number. "."""
+    size = 1
+    while 10**size <= number:
+        size += 1
+    for k in range(size):
+        out[o + k] = 48 + number // 10 ** (size - 1 - k) % 10
+    out[o + size] = 46
+    out[o + size + 1] = 32
+    return o + size + 2
+
+
+@njit
+def end_row(out, o, cells, is_first):
+    """Close a Markdown table row, and draw the rule below a table's first."""
+    o = put(out, put(out, o, 32, 1), 124, 1)
+    if is_first:
+        o = put(out, put(out, o, LF, 1), 124, 1)
+        for _ in range(cells):
+            o = put_all(out, o, RULE)
+    return o
+
+
+@njit(cache=True, nogil=True)
+def room(blocks, keep):
+    """Return how many bytes `render` may write."""
+    size = 64
+    for k in range(len(blocks)):
+        if keep[k]:
+            size += blocks[k, END] - blocks[k, START] + 64
+    return size
+
+
+@njit(cache=True, nogil=True)
+def render(text, blocks, tags, parents, keep, markdown, out):
+    """Write the kept blocks to `out`; return the number of bytes.
+
+    A table row is one line where each of its cells holds one block; other tables are layout, and
+    their cells paragraphs. Entities are left as they are.
+    """
+    n_elements = len(tags)
+    in_cell = np.zeros(n_elements, np.int32)  # kept blocks of a cell, kept cells of a row
+    is_layout = np.zeros(n_elements, np.bool_)  # of rows
+    numbers = np.zeros(n_elements, np.int32)  # items written of an ordered list
+    here, last = np.zeros(10, np.int64), np.full(10, NONE, np.int64)
+    for k in range(len(blocks)):
+        if not keep[k]:
+            continue
+        place_of(tags, parents, blocks[k, ELEMENT], here)
+        cell, row = here[CELL], here[ROW]
+        if cell == NONE or row == NONE:
+            continue
+        in_cell[cell] += 1
+        if in_cell[cell] == 1:
+            in_cell[row] += 1
+        if in_cell[cell] > 1 or here[ITEM] > cell or here[CODE] > cell:
+            is_layout[row] = True
+    o = 0
+    is_any = fenced = False
+    row_open = False  # of a Markdown table
+    last_grid = NONE
+    last_quotes = 0
+    for k in range(len(blocks)):
+        if not keep[k]:
+            continue
+        first, end = blocks[k, START], blocks[k, END]
+        place_of(tags, parents, blocks[k, ELEMENT], here)
+        in_code = here[CODE] != NONE
+        if here[ROW] != NONE and (is_layout[here[ROW]] or in_cell[here[ROW]] < 2):
+            here[CELL] = here[ROW] = here[GRID] = NONE
+        while end > first and CHARS[text[end - 1]] & SPACE:
+            end -= 1
+        while first < end and (text[first] == LF or (not in_code and CHARS[text[first]] & SPACE)):
+            first += 1
+        if first == end:
+            continue
+        tabular = here[ROW] != NONE
+        same_row = tabular and here[ROW] == last[ROW]
+        same_code = in_code and here[CODE] == last[CODE]
+        if row_open and not same_row:
+            o = end_row(out, o, in_cell[last[ROW]], last[GRID] != last_grid)
+            last_grid = last[GRID]
+            row_open = False
+        if fenced and not same_code:
+            o = put_all(out, put(out, o, LF, 1), FENCE)
+            fenced = False
+        quotes = min(here[QUOTES], MAX_QUOTES) if markdown and not in_code else 0
+        if same_row:
+            o = put(out, put(out, put(out, o, 32, 1), 124, 1), 32, 1)
+        elif is_any:
+            same_item = here[ITEM] != NONE and here[ITEM] == last[ITEM]
+            listed = (
+                here[ITEM] != NONE and last[ITEM] != NONE and here[LEVEL] == 0 and last[LEVEL] == 0
+            )
+            close = (
+                same_code
+                or (tabular and here[GRID] == last[GRID])
+                or listed
+                or (
+                    here[LOOSE] + last[LOOSE] == 0
+                    and here[LEVEL] + last[LEVEL] == 0
+                    and here[ITEM] == last[ITEM]
+                    and here[CODE] == last[CODE]
+                    and here[GRID] == last[GRID]
+                    and here[QUOTES] == last[QUOTES]
+                )
+            )
+            o = put(out, o, LF, 1)
+            if not close or (same_item and here[LOOSE] and not listed):
+                if quotes > 0 and last_quotes > 0:
+                    o = put(out, o, 62, min(quotes, last_quotes))
+                o = put(out, o, LF, 1)
+        if not same_row:
+            if quotes > 0:
+                o = put(out, put(out, o, 62, quotes), 32, 1)
+            if here[LEVEL] > 0 and markdown and not tabular:
+                o = put(out, put(out, o, 35, here[LEVEL]), 32, 1)
+            if here[ITEM] != NONE and not tabular and not same_code:
+                o = put(out, o, 32, 2 * min(max(here[LIST_DEPTH] - 1, 0), MAX_INDENT))
+                if here[ITEM] == last[ITEM]:
+                    o = put(out, o, 32, 2)
+                elif here[ORDERED] > 0:
+                    numbers[here[ORDERED]] += 1
+                    o = put_number(out, o, numbers[here[ORDERED]])
+                else:
+                    o = put(out, put(out, o, 45, 1), 32, 1)
+            if tabular and markdown:
+                o = put(out, put(out, o, 124, 1), 32, 1)
+                row_open = True
+            if in_code and markdown and not same_code:
+                o = put(out, put_all(out, o, FENCE), LF, 1)
+                fenced = True
+        for i in range(first, end):
+            out[o] = 32 if tabular and text[i] == LF else text[i]
+            o += 1
+        is_any = True
+        last_quotes = quotes
+        last[:] = here
+    if row_open:
+        o = end_row(out, o, in_cell[last[ROW]], last[GRID] != last_grid)
+    if fenced:
+        o = put_all(out, put(out, o, LF, 1), FENCE)
+    return o

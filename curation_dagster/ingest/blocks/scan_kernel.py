@@ -1,0 +1,836 @@
+"""One pass over a page's bytes: its text with white space collapsed, its elements, its blocks of text.
+
+A *block* is the text between two borders: a tag of a block element, `hr`, two `br` in a row. Elements
+are in document order, so a child's number is above its parent's. Entities stay as they are, but
+no-break spaces count as white space. Every loop is linear in the page: what has no end is searched
+for once. Import inside the function that needs it: this loads numba.
+"""
+# The arguments of compiled functions are arrays and scalars whose types numba infers.
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
+
+import numpy as np
+from numba import njit
+
+from curation_dagster.ingest.blocks import markup
+from curation_dagster.ingest.blocks.markup import (
+    ANCHOR,
+    ATTRIBUTE,
+    ATTRIBUTE_KEYS,
+    ATTRIBUTE_NUMBERS,
+    BLOCK,
+    CHARS,
+    COMMA,
+    COMMENT_WORDS,
+    DIGIT,
+    FLAG,
+    INLINE,
+    JSON_LD,
+    KINDS,
+    LANG,
+    LETTER,
+    LINK,
+    META,
+    OWN_FLAGS,
+    PUNCTUATION,
+    RAW,
+    SPACE,
+    STOP,
+    TAG,
+    TAG_KEYS,
+    TAG_NUMBERS,
+    TITLE,
+    UNSPACED,
+    UPPER,
+    VOID,
+)
+
+U = np.uint64
+OFFSET, PRIME = U(markup.FNV_OFFSET), U(markup.FNV_PRIME)
+SHIFT = U(markup.HASH_SHIFT)
+TAG_SLOTS, ATTRIBUTE_SLOTS = U(markup.TAG_SLOTS), U(markup.ATTRIBUTE_SLOTS)
+N_ATTRIBUTES = len(markup.ATTRIBUTES)
+WORD_BITS = U((1 << 16) - 1)
+WORD_SHIFT = U(24)
+
+# columns of `blocks`
+(
+    START, END, ELEMENT, WORDS, LINK_WORDS, LINK_BYTES, BYTES, UPPERS, DIGITS, PUNCTUATIONS, COMMAS, STOPS,
+    WIDE, LINKS, BREAKS, IMAGES, INLINES, INPUTS, FIRST_HASH, LAST_HASH, DIGEST, CAPITALISED, UNSPACEDS, MATHS,
+) = range(24)  # fmt: skip
+N_COLUMNS = 24
+
+MAX_DEPTH = 400
+MAX_HASHES = 40  # words of a block that are compared with the title and the like
+MAX_FACTS = 1024
+OK, TOO_MANY_ELEMENTS, TOO_MANY_BLOCKS = 0, 1, 2
+
+LT, GT, AMP, SLASH, QUOTE, APOSTROPHE, EQUALS, DASH, BANG, QUESTION, LF, CR = (
+    60, 62, 38, 47, 34, 39, 61, 45, 33, 63, 10, 13,
+)  # fmt: skip
+A, BR, CODE_PRE, DD, DL, DT, HR, HTML, BODY, IMG, INPUT, LI, MATH, OL, OPTION, P, SCRIPT, STYLE, TABLE = (
+    TAG[n] for n in
+    "a br pre dd dl dt hr html body img input li math ol option p script style table".split()
+)  # fmt: skip
+TD, TH, TITLE_TAG, TR, UL, LINK_TAG, META_TAG, MENU = (
+    TAG[n] for n in "td th title tr ul link meta menu".split()
+)
+CLASS, ID, ROLE, ITEMPROP, STYLE_ATTR, HIDDEN, ARIA_HIDDEN, TYPE, NAME, PROPERTY, HTTP_EQUIV, CONTENT = (
+    ATTRIBUTE[n] for n in
+    "class id role itemprop style hidden aria-hidden type name property http-equiv content".split()
+)  # fmt: skip
+REL, HREF, LANG_ATTR, ALTTEXT, XML_LANG = (
+    ATTRIBUTE[n] for n in "rel href lang alttext xml:lang".split()
+)
+HIDDEN_FLAG, ARIA_FLAG = np.uint32(FLAG["hidden"]), np.uint32(FLAG["aria_hidden"])
+COMMENT_FLAG = np.uint32(FLAG["comment"])
+NONE_WORD = np.frombuffer(b"none", np.uint8)
+LD_JSON = np.frombuffer(b"application/ld+json", np.uint8)
+MATH_TEX = np.frombuffer(b"math/tex", np.uint8)
+X_TEX = np.frombuffer(b"application/x-tex", np.uint8)
+KATEX_HTML = np.frombuffer(b"katex-html", np.uint8)
+MATHJAX = np.frombuffer(b"MathJax", np.uint8)
+MATHJAX_TAG = np.frombuffer(b"mjx-", np.uint8)
+COMMONS = np.frombuffer(b"//creativecommons.org/", np.uint8)
+COMMONS_WWW = np.frombuffer(b"//www.creativecommons.org/", np.uint8)
+LICENSE = np.frombuffer(b"license", np.uint8)
+NBSP_NAMED = np.frombuffer(b"&nbsp;", np.uint8)
+NBSP_NUMBER = np.frombuffer(b"&#160;", np.uint8)
+NBSP_HEX = np.frombuffer(b"&#xa0;", np.uint8)
+
+
+@njit(inline="always")
+def lower(c):
+    return c + 32 if 65 <= c <= 90 else c
+
+
+@njit
+def starts(html, i, end, word):
+    """Say whether html[i:end] begins with `word`, whose letters are lower-case or compared as they are."""
+    if i + len(word) > end:
+        return False
+    for k in range(len(word)):
+        if html[i + k] != word[k] and lower(html[i + k]) != word[k]:
+            return False
+    return True
+
+
+@njit
+def find(html, i, end, word):
+    """Find `word` in html[i:end]; -1 if it is not there."""
+    first = word[0]
+    while i + len(word) <= end:
+        if lower(html[i]) == first and starts(html, i, end, word):
+            return i
+        i += 1
+    return -1
+
+
+@njit(inline="always")
+def wide(html, i):
+    """Classify the code point above ASCII at byte i of valid UTF-8; return (class, bytes)."""
+    c = html[i]
+    if c < 0xE0:
+        if c == 0xC2:
+            b = html[i + 1]
+            if b == 0xA0 or b == 0x85:
+                return SPACE, 2
+            return (LETTER if b in (0xAA, 0xB5, 0xBA) else PUNCTUATION), 2
+        if c == 0xD8 and html[i + 1] == 0x8C:  # Arabic comma
+            return PUNCTUATION | COMMA, 2
+        if (c == 0xD8 and html[i + 1] == 0x9F) or (c == 0xDB and html[i + 1] == 0x94):
+            return PUNCTUATION | STOP, 2
+        return LETTER, 2
+    if c >= 0xF0:
+        return (LETTER | UNSPACED if c == 0xF0 and html[i + 1] >= 0xA0 else PUNCTUATION), 4
+    b = html[i + 1]
+    last = html[i + 2]
+    if c == 0xE2:
+        if b == 0x80:
+            if last <= 0x8B or last == 0xA8 or last == 0xA9 or last == 0xAF:
+                return SPACE, 3
+            return (LETTER if last == 0x99 else PUNCTUATION), 3  # the apostrophe joins
+        return (PUNCTUATION if b < 0xB0 else LETTER), 3
+    if c == 0xE3:
+        if b == 0x80:
+            if last == 0x80:
+                return SPACE, 3
+            if last == 0x81:
+                return PUNCTUATION | COMMA, 3
+            return (PUNCTUATION | STOP if last == 0x82 else PUNCTUATION), 3
+        return LETTER | UNSPACED, 3
+    if 0xE4 <= c <= 0xE9:
+        return LETTER | UNSPACED, 3
+    if c == 0xEF and (b == 0xBC or b == 0xBD):
+        if b == 0xBC and last == 0x8C:
+            return PUNCTUATION | COMMA, 3
+        if b == 0xBC and (last == 0x81 or last == 0x9F or last == 0x8E):
+            return PUNCTUATION | STOP, 3
+        if b == 0xBC and (0x90 <= last <= 0x99 or 0xA1 <= last <= 0xBA):
+            return LETTER, 3
+        return (LETTER | UNSPACED if b == 0xBD and last >= 0xA6 else PUNCTUATION), 3
+    if c == 0xE0 and 0xB8 <= b <= 0xBB:  # Thai, Lao
+        return LETTER | UNSPACED, 3
+    if c == 0xE1 and (0x80 <= b <= 0x82 or 0x9E <= b <= 0x9F):  # Burmese, Khmer
+        return LETTER | UNSPACED, 3
+    return LETTER, 3
+
+
+@njit(inline="always")
+def entity(html, i, n):
+    """Measure the entity at an ampersand; return (bytes or 1, is it a no-break space)."""
+    if (
+        starts(html, i, n, NBSP_NAMED)
+        or starts(html, i, n, NBSP_NUMBER)
+        or starts(html, i, n, NBSP_HEX)
+    ):
+        return 6, True
+    j = i + 1
+    if j < n and html[j] == 35:
+        j += 1
+    while j < n and j - i < 12 and CHARS[html[j]] & (LETTER | DIGIT):
+        j += 1
+    return (j + 1 - i if j < n and html[j] == 59 and j > i + 1 else 1), False
+
+
+@njit
+def attributes(html, j, n, spans):
+    """Read a tag's attributes from byte j; return (byte behind the tag, is it self-closing).
+
+    `spans[k]` is where the value of the attribute number k lies; (-1, -1) where it is not there.
+    """
+    spans[:, 0] = -1
+    closing = False
+    while j < n:
+        c = html[j]
+        if c == GT:
+            return j + 1, closing
+        if CHARS[c] & SPACE:
+            j += 1
+            continue
+        if c == SLASH:
+            closing = j + 1 < n and html[j + 1] == GT
+            j += 1
+            continue
+        key = OFFSET
+        first = j
+        while j < n:
+            c = html[j]
+            if (c == EQUALS and j > first) or c == GT or c == SLASH or CHARS[c] & SPACE:
+                break
+            key = (key ^ U(lower(c))) * PRIME
+            j += 1
+        after = j
+        while j < n and CHARS[html[j]] & SPACE:
+            j += 1
+        start = end = after
+        if j < n and html[j] == EQUALS:
+            j += 1
+            while j < n and CHARS[html[j]] & SPACE:
+                j += 1
+            start = j
+            if j < n and (html[j] == QUOTE or html[j] == APOSTROPHE):
+                quote = html[j]
+                start = j + 1
+                j += 1
+                while j < n and html[j] != quote:
+                    j += 1
+                end = j
+                j += 1
+            else:
+                while j < n and html[j] != GT and not CHARS[html[j]] & SPACE:
+                    j += 1
+                end = j
+        slot = (key >> SHIFT) % ATTRIBUTE_SLOTS
+        while ATTRIBUTE_KEYS[slot] != U(0):
+            if ATTRIBUTE_KEYS[slot] == key:
+                number = ATTRIBUTE_NUMBERS[slot]
+                if spans[number, 0] < 0:  # the first of two counts
+                    spans[number, 0] = start
+                    spans[number, 1] = min(end, n)
+                break
+            slot = (slot + U(1)) % ATTRIBUTE_SLOTS
+    return n, closing
+
+
+@njit
+def is_display_none(html, start, end):
+    """Say whether a style holds `display: none`."""
+    i = find(html, start, end, NONE_WORD)
+    while i >= 0:
+        k = i - 1
+        while k > start and CHARS[html[k]] & SPACE:
+            k -= 1
+        if k >= start + 7 and html[k] == 58 and lower(html[k - 1]) == 121:  # ":" behind "display"
+            return True
+        i = find(html, i + 4, end, NONE_WORD)
+    return False
+
+
+@njit
+def class_words(html, start, end, found, n_found):
+    """Hash the words of a class, id, role or itemprop, split at case; return (count, flags)."""
+    end = min(end, start + 300)
+    key, length, was_small = OFFSET, 0, False
+    flags = np.uint32(0)
+    for i in range(start, end + 1):
+        c = html[i] if i < end else 32
+        is_upper = 65 <= c <= 90
+        c = c + 32 if is_upper else c
+        is_letter = 97 <= c <= 122
+        if not is_letter or (is_upper and was_small):
+            if length >= 2 and n_found < len(found):
+                found[n_found] = np.int32((key >> WORD_SHIFT) & WORD_BITS)
+                n_found += 1
+                for word in COMMENT_WORDS:
+                    if word == key:
+                        flags |= COMMENT_FLAG
+            key, length = OFFSET, 0
+        if is_letter:
+            key = (key ^ U(c)) * PRIME
+            length += 1
+        was_small = is_letter and not is_upper
+    return n_found, flags
+
+
+@njit
+def end_of_raw(html, j, n, name, size):
+    """Find `</name` from byte j; -1 if there is none."""
+    while j + 2 + size <= n:
+        if html[j] == LT and html[j + 1] == SLASH:
+            k = 0
+            while k < size and lower(html[j + 2 + k]) == lower(html[name + k]):
+                k += 1
+            if k == size and (
+                j + 2 + size == n or html[j + 2 + size] == GT or CHARS[html[j + 2 + size]] & SPACE
+            ):
+                return j
+        j += 1
+    return -1
+
+
+@njit
+def end_of_comment(html, j, n):
+    """Return the byte behind the comment whose `--` is at byte j; -1 if it has no end.
+
+    `<!-->` and `<!--->` are whole comments, and `--!>` ends one like `-->`.
+    """
+    first = j + 2
+    while j + 2 < n:
+        if html[j] == DASH and html[j + 1] == DASH:
+            if html[j + 2] == GT:
+                return j + 3
+            if j >= first and html[j + 2] == BANG and j + 3 < n and html[j + 3] == GT:
+                return j + 4
+        j += 1
+    return -1
+
+
+@njit(inline="always")
+def behind(html, j, n):
+    """Return the byte behind the next `>`."""
+    while j < n and html[j] != GT:
+        j += 1
+    return min(j + 1, n)
+
+
+@njit(inline="always")
+def add_fact(facts, n_facts, kind, k0, k1, v0, v1):
+    if n_facts < len(facts) and v0 >= 0:
+        facts[n_facts, 0], facts[n_facts, 1], facts[n_facts, 2] = kind, k0, k1
+        facts[n_facts, 3], facts[n_facts, 4] = v0, v1
+        return n_facts + 1
+    return n_facts
+
+
+@njit
+def state_fact(html, tag, spans, facts, n_facts):
+    """Keep what a tag says of the page: meta, link, licence anchors, the language."""
+    if tag == META_TAG:
+        for key in (NAME, PROPERTY, HTTP_EQUIV, ITEMPROP):
+            if spans[key, 0] >= 0 and spans[CONTENT, 0] >= 0:
+                return add_fact(
+                    facts, n_facts, META, spans[key, 0], spans[key, 1], spans[CONTENT, 0], spans[CONTENT, 1]
+                )  # fmt: skip
+    elif tag == LINK_TAG:
+        if spans[REL, 0] >= 0:
+            return add_fact(
+                facts, n_facts, LINK, spans[REL, 0], spans[REL, 1], spans[HREF, 0], spans[HREF, 1]
+            )
+    elif tag == A:
+        h0, h1 = spans[HREF, 0], spans[HREF, 1]
+        r0, r1 = spans[REL, 0], spans[REL, 1]
+        if h0 >= 0:
+            commons = False
+            for skip in (0, 5, 6):  # nothing, "http:", "https:"
+                if starts(html, h0 + skip, h1, COMMONS) or starts(html, h0 + skip, h1, COMMONS_WWW):
+                    commons = True
+            if commons or (r0 >= 0 and r1 - r0 < 100 and find(html, r0, r1, LICENSE) >= 0):
+                return add_fact(
+                    facts, n_facts, ANCHOR, max(r0, 0), max(r1, 0) if r0 >= 0 else 0, h0, h1
+                )
+    elif tag == HTML:
+        key = LANG_ATTR if spans[LANG_ATTR, 0] >= 0 else XML_LANG
+        return add_fact(facts, n_facts, LANG, 0, 0, spans[key, 0], spans[key, 1])
+    return n_facts
+
+
+@njit
+def tex_of(html, start, end, alt0, alt1):
+    """Find the TeX of a MathML element: its annotation, else its alttext; (-1, -1) if there is none."""
+    i = find(html, start, end, X_TEX)
+    if i >= 0:
+        i = behind(html, i, end)
+        j = i
+        while j < end and html[j] != LT:
+            j += 1
+        if j > i:
+            return i, j
+    if alt0 >= 0 and alt1 > alt0:
+        return alt0, alt1
+    return -1, -1
+
+
+@njit
+def copy_math(html, start, end, text, o, is_tex):
+    """Copy a formula: TeX between dollars, or the text of MathML's elements; return the new end."""
+    first = o
+    if is_tex:
+        text[o] = 36
+        o += 1
+    space = True
+    i = start
+    while i < end:
+        c = html[i]
+        if CHARS[c] & SPACE or (c == LT and not is_tex):
+            if c == LT:
+                i = behind(html, i, end) - 1
+            if not space:
+                text[o] = 32
+                o += 1
+            space = True
+        else:
+            text[o] = c
+            o += 1
+            space = False
+        i += 1
+    while o > first and text[o - 1] == 32:
+        o -= 1
+    if is_tex:
+        text[o] = 36
+        o += 1
+    return o
+
+
+@njit(inline="always")
+def add_hash(hashes, n_hashes, first, key):
+    """Keep the hash of a word of the block whose hashes begin at `first`; return how many there are."""
+    if n_hashes - first < MAX_HASHES and n_hashes < len(hashes):
+        hashes[n_hashes] = np.int32((key >> WORD_SHIFT) & WORD_BITS)
+        return n_hashes + 1
+    return n_hashes
+
+
+@njit(inline="always")
+def implied_end(tag, elements, stack, depth):
+    """Return how deep the stack stays when this tag opens, ending a sibling it cannot be inside of."""
+    z = depth - 1
+    while z >= 0:
+        t = elements[stack[z]]
+        if tag == LI:
+            if t == LI:
+                return z
+            if t == UL or t == OL or t == MENU:
+                return depth
+        elif tag == DT or tag == DD:
+            if t == DT or t == DD:
+                return z
+            if t == DL:
+                return depth
+        elif tag == OPTION:
+            return z if t == OPTION else depth
+        elif tag == TR:
+            if t == TR:
+                return z
+            if t == TABLE:
+                return depth
+        elif tag == TD or tag == TH:
+            if t == TD or t == TH:
+                return z
+            if t == TR or t == TABLE:
+                return depth
+        else:
+            return depth
+        z -= 1
+    return depth
+
+
+@njit(inline="always")
+def closing_depth(tag, kind, elements, stack, depth):
+    """Return the place on the stack that an end tag closes; -1 if it closes nothing."""
+    z = depth - 1
+    while z >= 0:
+        t = elements[stack[z]]
+        if t == tag:
+            return z
+        if kind == INLINE and KINDS[t] == BLOCK and tag != A:
+            return -1  # an inline end tag closes no block
+        if (t == TD or t == TABLE) and not (tag == TABLE or tag == TR or tag == TD):
+            return -1  # a stray end tag stays in its cell
+        z -= 1
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def scan(
+    html,
+    text,
+    blocks,
+    element_tags,
+    parents,
+    flags,
+    signatures,
+    class_from,
+    class_to,
+    classes,
+    hashes,
+    facts,
+):
+    """Fill the tables of a page; return (blocks, elements, facts, class words, bytes of text, status).
+
+    `html` is valid UTF-8. Scratch: text len(html) + 64; elements and classes len(html) // 3 + 16,
+    hashes len(html) // 2 + 16; `blocks` and the elements may be shorter, which the status says.
+    """
+    n = len(html)
+    i = o = n_blocks = n_classes = n_hashes = n_facts = 0
+    n_elements = 1
+    depth = links = pre = breaks = 0
+    muted = -1  # the depth from which text is another rendering of a formula
+    formula = False  # ... whose source is inside (MathJax 3) and not beside it (KaTeX, MathJax 2)
+    stack = np.zeros(MAX_DEPTH, np.int32)
+    spans = np.full((N_ATTRIBUTES, 2), -1, np.int64)
+    endless = np.zeros(len(KINDS), np.bool_)  # raw elements whose end was searched for in vain
+    comment_ends = True
+    has_title = False
+    element_tags[0], parents[0], flags[0], signatures[0] = 0, -1, 0, U(0)
+    class_from[0] = class_to[0] = 0
+    current = np.zeros(N_COLUMNS, np.int64)
+    digest = word = OFFSET
+    in_word, spaced, stopped = False, True, False
+    while i < n:
+        c = html[i]
+        if c != LT:
+            size = 1
+            if c < 128:
+                kind = CHARS[c]
+                if c == AMP:
+                    size, is_space = entity(html, i, n)
+                    if is_space:
+                        kind = SPACE
+                        c = 32
+                    elif size > 1:  # a letter inside a word, a sign elsewhere
+                        kind = LETTER if in_word else PUNCTUATION
+            else:
+                kind, size = wide(html, i)
+                if kind == SPACE:
+                    c = 32
+            if muted >= 0 or c == 0:  # HTML drops NUL
+                i += size
+                continue
+            if in_word and (kind & UNSPACED or not kind & (LETTER | DIGIT)):
+                n_hashes = add_hash(hashes, n_hashes, current[FIRST_HASH], word)
+                in_word = False
+            if kind & SPACE:
+                if stopped:
+                    current[STOPS] += 1
+                    stopped = False
+                if pre > 0:
+                    if c == CR and not (i + 1 < n and html[i + 1] == LF):
+                        c = LF
+                    if c == LF and current[BYTES] == 0:
+                        o = current[START]  # code begins at its first line that is not blank
+                    elif c != CR:
+                        text[o] = c
+                        o += 1
+                    spaced = True
+                elif not spaced:
+                    text[o] = 32
+                    o += 1
+                    spaced = True
+                i += size
+                continue
+            breaks = 0
+            spaced = stopped = False
+            current[BYTES] += size
+            if links > 0:
+                current[LINK_BYTES] += size
+            if kind & UNSPACED:  # two code points count as a word
+                current[UNSPACEDS] += 1
+                word = OFFSET
+                if current[UNSPACEDS] & 1:
+                    current[WORDS] += 1
+                    if links > 0:
+                        current[LINK_WORDS] += 1
+            elif kind & (LETTER | DIGIT):
+                if not in_word:
+                    in_word = True
+                    word = OFFSET
+                    current[WORDS] += 1
+                    if links > 0:
+                        current[LINK_WORDS] += 1
+                    if kind & UPPER:
+                        current[CAPITALISED] += 1
+                if kind & UPPER:
+                    current[UPPERS] += 1
+                elif kind & DIGIT:
+                    current[DIGITS] += 1
+            else:
+                current[PUNCTUATIONS] += 1
+                if kind & COMMA:
+                    current[COMMAS] += 1
+                elif kind & STOP:
+                    stopped = True
+                    if c >= 128:  # no space follows
+                        current[STOPS] += 1
+                        stopped = False
+            if c >= 128:
+                current[WIDE] += size
+            for k in range(size):
+                b = html[i + k]
+                text[o] = b
+                o += 1
+                digest = (digest ^ U(b)) * PRIME
+                word = (word ^ U(lower(b))) * PRIME
+            i += size
+            if kind & UNSPACED:
+                n_hashes = add_hash(hashes, n_hashes, current[FIRST_HASH], word)
+            continue
+
+        if in_word:
+            n_hashes = add_hash(hashes, n_hashes, current[FIRST_HASH], word)
+            in_word = False
+        if i + 1 >= n:
+            break
+        c = html[i + 1]
+        if c == BANG:
+            if i + 3 < n and html[i + 2] == DASH and html[i + 3] == DASH and comment_ends:
+                j = end_of_comment(html, i + 2, n)
+                if j >= 0:
+                    i = j
+                    continue
+                comment_ends = False
+            i = behind(html, i + 2, n)
+            continue
+        if c == QUESTION:
+            i = behind(html, i + 2, n)
+            continue
+        is_end = c == SLASH
+        j = i + 2 if is_end else i + 1
+        c = lower(html[j]) if j < n else 0
+        if not 97 <= c <= 122:
+            if is_end:
+                i = behind(html, j, n)
+            else:  # a lone "<" is text
+                if muted < 0:
+                    text[o] = LT
+                    o += 1
+                    current[BYTES] += 1
+                    spaced = False
+                i += 1
+            continue
+        key = OFFSET
+        name = j
+        custom = False
+        while j < n:
+            c = html[j]
+            if c == GT or c == SLASH or CHARS[c] & SPACE:
+                break
+            custom = custom or c == DASH
+            key = (key ^ U(lower(c))) * PRIME
+            j += 1
+        name_size = j - name
+        tag = 1 if custom and not starts(html, name, j, MATHJAX_TAG) else 0
+        slot = (key >> SHIFT) % TAG_SLOTS
+        while TAG_KEYS[slot] != U(0):
+            if TAG_KEYS[slot] == key:
+                tag = TAG_NUMBERS[slot]
+                break
+            slot = (slot + U(1)) % TAG_SLOTS
+        kind = KINDS[tag]
+        self_closing = False
+        if is_end:
+            j = behind(html, j, n)
+        else:
+            j, self_closing = attributes(html, j, n, spans)
+            if tag == META_TAG or tag == LINK_TAG or tag == A or tag == HTML:
+                n_facts = state_fact(html, tag, spans, facts, n_facts)
+
+        if kind == RAW:
+            i = j
+            if is_end or (self_closing and tag != SCRIPT):
+                continue
+            stop = -1 if endless[tag] else end_of_raw(html, j, n, name, name_size)
+            if stop < 0:
+                endless[tag] = True
+                if tag == SCRIPT or tag == STYLE:
+                    break
+                continue  # without an end it hides nothing
+            if tag == TITLE_TAG and not has_title:
+                has_title = True
+                n_facts = add_fact(facts, n_facts, TITLE, 0, 0, j, stop)
+            t0, t1 = spans[TYPE, 0], spans[TYPE, 1]
+            first = last = -1
+            is_tex = False
+            if tag == SCRIPT and t0 >= 0:
+                if starts(html, t0, t1, LD_JSON):
+                    n_facts = add_fact(facts, n_facts, JSON_LD, 0, 0, j, stop)
+                elif starts(html, t0, t1, MATH_TEX):
+                    first, last, is_tex = j, stop, True
+            elif tag == MATH:
+                first, last = tex_of(html, j, stop, spans[ALTTEXT, 0], spans[ALTTEXT, 1])
+                is_tex = first >= 0
+                if not is_tex:
+                    first, last = j, stop
+            if first >= 0 and (muted < 0 or formula):
+                before = o
+                o = copy_math(html, first, last, text, o, is_tex)
+                if o > before:
+                    current[MATHS] += 1
+                    current[WORDS] += 1
+                    current[BYTES] += o - before
+                    spaced = False
+                    breaks = 0
+            elif not spaced and pre == 0 and muted < 0:
+                text[o] = 32
+                o += 1
+                spaced = True
+            i = behind(html, stop, n)
+            continue
+
+        i = j
+        border = kind == BLOCK or tag == HR
+        if tag == BR:
+            if muted >= 0:
+                continue
+            current[BREAKS] += 1
+            breaks += 1
+            if not spaced or pre > 0:
+                text[o] = LF
+                o += 1
+                spaced = True
+            elif current[BYTES] > 0 and text[o - 1] == 32:
+                text[o - 1] = LF
+            border = breaks >= 2
+        elif tag == IMG:
+            current[IMAGES] += 1
+        elif tag == INPUT:
+            current[INPUTS] += 1
+        elif kind == INLINE and not is_end:
+            current[INLINES] += 1
+            if tag == A:
+                current[LINKS] += 1
+        if border:
+            if current[BYTES] > 0:
+                if n_blocks >= len(blocks):
+                    return n_blocks, n_elements, n_facts, n_classes, o, TOO_MANY_BLOCKS
+                if stopped:
+                    current[STOPS] += 1
+                current[END] = o
+                current[ELEMENT] = stack[depth - 1] if depth > 0 else 0
+                current[LAST_HASH] = n_hashes
+                current[DIGEST] = np.int64(digest >> U(33))
+                for k in range(N_COLUMNS):
+                    blocks[n_blocks, k] = current[k]
+                n_blocks += 1
+                current[IMAGES] = 0
+            images = current[IMAGES]
+            current[:] = 0
+            current[IMAGES] = images
+            current[START] = o
+            current[FIRST_HASH] = n_hashes
+            digest = OFFSET
+            spaced, stopped = True, False
+        if kind == VOID:
+            continue
+
+        keep = depth
+        if not is_end:
+            if kind == BLOCK:
+                keep = implied_end(tag, element_tags, stack, depth)
+                z = keep - 1
+                while z >= 0 and KINDS[element_tags[stack[z]]] == INLINE:
+                    z -= 1
+                if z >= 0 and element_tags[stack[z]] == P:
+                    keep = z
+            elif tag == A and links > 0 and element_tags[stack[depth - 1]] == A:
+                keep = depth - 1
+        elif tag != BODY and tag != HTML:
+            z = closing_depth(tag, kind, element_tags, stack, depth)
+            keep = z if z >= 0 else depth
+        while depth > keep:
+            depth -= 1
+            t = element_tags[stack[depth]]
+            if t == A:
+                links -= 1
+            elif t == CODE_PRE:
+                pre -= 1
+        if depth <= muted:
+            muted = -1
+        if is_end or depth >= MAX_DEPTH or (self_closing and tag < 2):
+            continue
+        if n_elements >= len(element_tags):
+            return n_blocks, n_elements, n_facts, n_classes, o, TOO_MANY_ELEMENTS
+        own = OWN_FLAGS[tag]
+        signature = U(tag)
+        class_from[n_elements] = n_classes
+        for number in (CLASS, ID, ROLE, ITEMPROP):
+            if spans[number, 0] >= 0:
+                n_classes, found = class_words(
+                    html, spans[number, 0], spans[number, 1], classes, n_classes
+                )
+                own |= found
+        c0, c1 = spans[CLASS, 0], spans[CLASS, 1]
+        for k in range(c0, min(c1, c0 + 300)):
+            signature = (signature ^ U(html[k])) * PRIME
+        if (
+            muted < 0
+            and c0 >= 0
+            and (starts(html, c0, c1, KATEX_HTML) or starts(html, c0, c1, MATHJAX))
+        ):
+            muted = depth
+            formula = custom
+        class_to[n_elements] = n_classes
+        if spans[STYLE_ATTR, 0] >= 0 and is_display_none(
+            html, spans[STYLE_ATTR, 0], spans[STYLE_ATTR, 1]
+        ):
+            own |= HIDDEN_FLAG
+        if spans[HIDDEN, 0] >= 0:
+            own |= HIDDEN_FLAG
+        if spans[ARIA_HIDDEN, 0] >= 0 and spans[ARIA_HIDDEN, 1] - spans[ARIA_HIDDEN, 0] == 4:
+            own |= ARIA_FLAG
+        parent = stack[depth - 1] if depth > 0 else 0
+        element_tags[n_elements] = tag
+        parents[n_elements] = parent
+        flags[n_elements] = flags[parent] | own
+        signatures[n_elements] = signature
+        stack[depth] = n_elements
+        depth += 1
+        n_elements += 1
+        if tag == A:
+            links += 1
+        elif tag == CODE_PRE:
+            pre += 1
+    if in_word:
+        n_hashes = add_hash(hashes, n_hashes, current[FIRST_HASH], word)
+    if current[BYTES] > 0:
+        if n_blocks >= len(blocks):
+            return n_blocks, n_elements, n_facts, n_classes, o, TOO_MANY_BLOCKS
+        if stopped:
+            current[STOPS] += 1
+        current[END] = o
+        current[ELEMENT] = stack[depth - 1] if depth > 0 else 0
+        current[LAST_HASH] = n_hashes
+        current[DIGEST] = np.int64(digest >> U(33))
+        for k in range(N_COLUMNS):
+            blocks[n_blocks, k] = current[k]
+        n_blocks += 1
+    return n_blocks, n_elements, n_facts, n_classes, o, OK

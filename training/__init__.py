@@ -1,0 +1,1 @@
+"""How the model of `curation_dagster.ingest.blocks` is made, from pages with gold text. See docs/extraction.md."""
