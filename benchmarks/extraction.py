@@ -5,7 +5,7 @@ stops where they are absent. `blocks` was made from these very pages, so its qua
 site: a joint model a fold, which takes some minutes. Speed is of the shipped model, in CPU seconds of one
 process, every extractor on the same decoded pages.
 
-    python -m benchmarks.extraction [--folds 5] [--seed 0] [--speed-only]
+    python benchmarks/extraction.py [--folds 5] [--seed 0] [--speed-only]
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Reads `pages-2500.warc.gz` from the folder named by CURATE_BENCH (default: ../sh
 says so and stops where it is absent. `--peer PYTHON` names the interpreter of an environment with
 `datatrove[io,processing]` and trafilatura: its WarcReader and Trafilatura block then read the same file.
 
-    python -m benchmarks.ingest [--peer /path/to/python]
+    python benchmarks/ingest.py [--peer /path/to/python]
 """
 
 from __future__ import annotations

@@ -19,13 +19,13 @@ from training.pages import fold
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-BETA: Final = 1.0
+BETA: Final = 0.95
 FLOOR: Final = 0.02
-INNER_FOLDS: Final = 4
+INNER_FOLDS: Final = 3
 _INNER_SEED: Final = 7
 PARAMETERS: Final[dict[str, Any]] = {
     "objective": "cross_entropy",
-    "learning_rate": 0.06,
+    "learning_rate": 0.07,
     "num_leaves": 31,
     "max_depth": 7,
     "min_data_in_leaf": 40,
@@ -40,7 +40,7 @@ PARAMETERS: Final[dict[str, Any]] = {
     "num_threads": 1,
     "verbose": -1,
 }
-ROUNDS: Final = 200
+ROUNDS: Final = 120
 
 
 def fit(taught: Sequence[Lesson], rounds: int = ROUNDS) -> Model:

@@ -12,6 +12,7 @@ import numpy as np
 from resiliparse.extract.html2text import extract_plain_text
 
 from curation_dagster.ingest.blocks import scan_kernel
+from curation_dagster.ingest.blocks.extract import twins
 from curation_dagster.ingest.blocks.scratch import Scanned, scan
 from training import labels
 from training.pages import READABILITY, TRAFILATURA, WCXB, Example, words
@@ -77,6 +78,10 @@ def _lesson(example: Example) -> Lesson | None:
         return None
     if example.set_name == TRAFILATURA:
         found = labels.overruled(found, block_words, example.gold["with"], example.gold["without"])
+    first = twins(page)  # the alignment matches one of them, whichever
+    again = np.flatnonzero(first >= 0)
+    np.maximum.at(found, first[again], found[again])
+    found[again] = found[first[again]]
     n_words = page.blocks[:, scan_kernel.WORDS] + 1.0
     weights = n_words / (n_words.sum() + _PAGE_WORDS) * 100 * WEIGHTS[example.set_name]
     return Lesson(example, page, found, weights, _class_counts(page, found))

@@ -32,7 +32,8 @@ _NEXT: Final = re.compile(rb"WARC/[01]\.\d{1,4}[ \t]*\r?\n(?=[A-Za-z\-]{1,40}[ \
 _NEXT_ARC: Final = re.compile(rb"\n(?=[a-z][a-z0-9+.\-]{1,15}:[^\n])")
 _HEAD_END: Final = re.compile(rb"\n(?:\r?\n|(?=WARC/[01]\.\d{1,4}[ \t]*\r?\n))")
 _PADDING: Final = re.compile(rb"[\r\n \t\0]*")
-_ENDS: Final = (b"\r\n\r\n", b"\n\n")
+_END: Final = re.compile(rb"\r\n\r\n|\n\n")
+_END_ARC: Final = re.compile(rb"\n[a-z][a-z0-9+.\-]{1,15}:")
 _MAX_HEAD: Final = 256 << 10
 _MAX_LINE: Final = 8 << 10
 _AHEAD: Final = 64  # enough for the first line of a record
@@ -63,12 +64,12 @@ def records(
 ) -> Iterator[Record]:
     """Yield the records and the damaged ranges of a seekable file, in order; content raises nothing.
 
-    Adjoining damage is one row. Memory: two blocks of at most `max_block_bytes`, and a few pieces.
+    Adjoining damage is one row. Memory: three blocks of at most `max_block_bytes`, and a few pieces.
 
     Raises:
         OSError: from the stream.
     """
-    held: Record | None = None
+    held: Record | None = None  # where it ends is known when the next one begins
     start = 0
     for record in _Reader(Container(stream, size, begins), max_block_bytes, keep).read():
         if held is None:
@@ -76,7 +77,7 @@ def records(
         elif held.trouble and record.trouble and not record.headers:
             held = held._replace(unpacked=held.unpacked + record.unpacked)
         else:
-            end = max(record.length, start)  # where it begins, until the next one is known
+            end = max(record.length, start)  # `read` gives where a record begins
             yield Record(held.offset, end - start, *held[2:])
             held, start = record, end
     if held:
@@ -244,8 +245,8 @@ class _Reader:
                 if rest == window.end:
                     return window.trouble.trouble if window.trouble else None
                 break
-        if not self._is_arc and window.data.startswith(_ENDS, end - window.base):
-            return None  # what follows is junk, but the record is whole
+        if (_END_ARC if self._is_arc else _END).match(window.data, end - window.base):
+            return None  # what follows is damaged, but the record is whole
         return f"Content-Length {head.length} is wrong: no record follows"
 
     def _leave(self, begin: int, nearest: tuple[int, Mark] | None) -> None:

@@ -72,16 +72,15 @@ class Mark(NamedTuple):
 
 
 def _whole_frame(frame: bytes) -> bytes:
-    decoder, parts, size = zstandard.ZstdDecompressor().decompressobj(), [], 0
+    decoder, data = zstandard.ZstdDecompressor().decompressobj(), bytearray()
     for offset in range(0, len(frame), _STEP["zstd"]):
-        parts.append(decoder.decompress(frame[offset : offset + _STEP["zstd"]]))
-        size += len(parts[-1])
-        if decoder.eof and size <= _MAX_DICTIONARY:
-            return b"".join(parts)
-        if size > _MAX_DICTIONARY:
+        data += decoder.decompress(frame[offset : offset + _STEP["zstd"]])
+        if decoder.eof or len(data) > _MAX_DICTIONARY:
             break
-    msg = f"its frame is cut, or holds more than {_MAX_DICTIONARY} bytes"
-    raise zstandard.ZstdError(msg)
+    if not decoder.eof:
+        msg = f"its frame is cut, or holds more than {_MAX_DICTIONARY} bytes"
+        raise zstandard.ZstdError(msg)
+    return bytes(data)
 
 
 class Stored:

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from curation_dagster.ingest.blocks.scratch import Scanned
 
 _MANY_DIGITS: Final = re.compile(r"&#(?:x[0-9a-f]{9,}|[0-9]{9,})", re.IGNORECASE)
-_FEW_WORDS: Final = 60
+_FEW_WORDS: Final = 100  # expected main text below which the page's description is worth adding
+_VISIBLE_WORDS: Final = (
+    100  # expected main text in sight from which hidden text is not what a reader sees
+)
+_VISIBLE_SHARE: Final = 0.4  # ... unless most of it is hidden
 _COVERED: Final = 0.8
 _COMMENT_WORDS, _COMMENT_LINK_SHARE = 5, 0.5
 REFUSED: Final = {1: "too many elements", 2: "too many blocks of text"}
@@ -38,12 +42,13 @@ def main_text(
     from curation_dagster.ingest.blocks import forest_kernel, scan_kernel
 
     model = model or load()
-    p = probabilities(page, model)
-    keep, expected = forest_kernel.select(p, page.blocks[:, scan_kernel.WORDS], model.beta)
+    p = _once(page, _in_sight(page, probabilities(page, model)))
+    words = page.blocks[:, scan_kernel.WORDS]
+    keep, expected = forest_kernel.select(p, words, model.beta)
     if comments:
         keep |= _comments(page)
     text = unescape(_rendered(page, keep, markdown=markdown))
-    if expected < _FEW_WORDS:
+    if 1 <= expected < _FEW_WORDS:
         text = _described(page, text)
     return text
 
@@ -67,6 +72,16 @@ def probabilities(page: Scanned, model: Model) -> NDArray[np.float32]:
     likely = np.flatnonzero(p >= model.floor).astype(np.int32)
     forest_kernel.predict(rows, likely, *model.hindsight, p)
     return p
+
+
+def twins(page: Scanned) -> NDArray[np.int32]:
+    """Return the block that each block repeats for the layout's sake, or -1."""
+    from curation_dagster.ingest.blocks import twins_kernel
+
+    found: NDArray[np.int32] = twins_kernel.twins(
+        page.blocks, page.tags, page.parents, page.flags, page.class_from, page.class_to
+    )
+    return found
 
 
 def tags(page: Scanned) -> Tags:
@@ -93,6 +108,27 @@ def unescape(text: str) -> str:
     if "&" not in text:
         return text
     return html.unescape(_MANY_DIGITS.sub("\N{REPLACEMENT CHARACTER}", text))
+
+
+def _in_sight(page: Scanned, p: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Drop hidden blocks where there is main text in sight."""
+    from curation_dagster.ingest.blocks import scan_kernel
+
+    hidden = (page.flags[page.blocks[:, scan_kernel.ELEMENT]] & markup.FLAG["hidden"]) != 0
+    expected = p * page.blocks[:, scan_kernel.WORDS]
+    seen = float(expected[~hidden].sum())
+    if seen >= max(_VISIBLE_WORDS, _VISIBLE_SHARE * float(expected[hidden].sum())):
+        p[hidden] = 0
+    return p
+
+
+def _once(page: Scanned, p: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give the first of twins what the best of them has, and the others nothing."""
+    first = twins(page)
+    again = np.flatnonzero(first >= 0)
+    np.maximum.at(p, first[again], p[again])
+    p[again] = 0
+    return p
 
 
 def _rendered(page: Scanned, keep: NDArray[np.bool_], *, markdown: bool) -> str:

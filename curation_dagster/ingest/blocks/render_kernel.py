@@ -43,7 +43,7 @@ def place_of(tags, parents, e, place):
             place[CODE] = e
         elif (t == TD or t == TH) and place[CELL] == NONE and place[GRID] == NONE:
             place[CELL] = e
-        elif t == TR and place[ROW] == NONE and place[CELL] != NONE:
+        elif t == TR and place[ROW] == NONE and place[CELL] != NONE and place[GRID] == NONE:
             place[ROW] = e
         elif t == TABLE and place[GRID] == NONE:
             place[GRID] = e
@@ -56,6 +56,16 @@ def place_of(tags, parents, e, place):
         e = parents[e]
     if place[ORDERED] == -1:
         place[ORDERED] = 0
+
+
+@njit
+def mark_outer_rows(tags, parents, grid, is_layout):
+    """Mark the rows around a table."""
+    e = parents[grid] if grid > 0 else 0
+    while e > 0:
+        if tags[e] == TR:
+            is_layout[e] = True
+        e = parents[e]
 
 
 @njit(inline="always")
@@ -119,23 +129,25 @@ def render(text, blocks, tags, parents, keep, markdown, out):
     in_cell = np.zeros(n_elements, np.int32)  # kept blocks of a cell, kept cells of a row
     is_layout = np.zeros(n_elements, np.bool_)  # of rows
     numbers = np.zeros(n_elements, np.int32)  # items written of an ordered list
+    has_begun = np.zeros(n_elements, np.bool_)  # of items
     here, last = np.zeros(10, np.int64), np.full(10, NONE, np.int64)
     for k in range(len(blocks)):
         if not keep[k]:
             continue
         place_of(tags, parents, blocks[k, ELEMENT], here)
+        mark_outer_rows(tags, parents, here[GRID], is_layout)
         cell, row = here[CELL], here[ROW]
         if cell == NONE or row == NONE:
             continue
         in_cell[cell] += 1
         if in_cell[cell] == 1:
             in_cell[row] += 1
-        if in_cell[cell] > 1 or here[ITEM] > cell or here[CODE] > cell:
+        if in_cell[cell] > 1 or here[ITEM] > cell or here[CODE] != NONE:
             is_layout[row] = True
     o = 0
     is_any = fenced = False
     row_open = False  # of a Markdown table
-    last_grid = NONE
+    is_first_row = False
     last_quotes = 0
     for k in range(len(blocks)):
         if not keep[k]:
@@ -153,15 +165,15 @@ def render(text, blocks, tags, parents, keep, markdown, out):
             continue
         tabular = here[ROW] != NONE
         same_row = tabular and here[ROW] == last[ROW]
+        follows_row = tabular and last[ROW] != NONE and here[GRID] == last[GRID]
         same_code = in_code and here[CODE] == last[CODE]
         if row_open and not same_row:
-            o = end_row(out, o, in_cell[last[ROW]], last[GRID] != last_grid)
-            last_grid = last[GRID]
+            o = end_row(out, o, in_cell[last[ROW]], is_first_row)
             row_open = False
         if fenced and not same_code:
             o = put_all(out, put(out, o, LF, 1), FENCE)
             fenced = False
-        quotes = min(here[QUOTES], MAX_QUOTES) if markdown and not in_code else 0
+        quotes = min(here[QUOTES], MAX_QUOTES) if markdown and not in_code and not tabular else 0
         if same_row:
             o = put(out, put(out, put(out, o, 32, 1), 124, 1), 32, 1)
         elif is_any:
@@ -171,7 +183,7 @@ def render(text, blocks, tags, parents, keep, markdown, out):
             )
             close = (
                 same_code
-                or (tabular and here[GRID] == last[GRID])
+                or follows_row
                 or listed
                 or (
                     here[LOOSE] + last[LOOSE] == 0
@@ -183,38 +195,41 @@ def render(text, blocks, tags, parents, keep, markdown, out):
                 )
             )
             o = put(out, o, LF, 1)
-            if not close or (same_item and here[LOOSE] and not listed):
+            if not close or (same_item and here[LOOSE] and not in_code):
                 if quotes > 0 and last_quotes > 0:
                     o = put(out, o, 62, min(quotes, last_quotes))
                 o = put(out, o, LF, 1)
         if not same_row:
             if quotes > 0:
                 o = put(out, put(out, o, 62, quotes), 32, 1)
-            if here[LEVEL] > 0 and markdown and not tabular:
-                o = put(out, put(out, o, 35, here[LEVEL]), 32, 1)
-            if here[ITEM] != NONE and not tabular and not same_code:
+            if here[ITEM] != NONE and not tabular and not same_code and not (in_code and markdown):
                 o = put(out, o, 32, 2 * min(max(here[LIST_DEPTH] - 1, 0), MAX_INDENT))
-                if here[ITEM] == last[ITEM]:
+                if has_begun[here[ITEM]]:
                     o = put(out, o, 32, 2)
                 elif here[ORDERED] > 0:
                     numbers[here[ORDERED]] += 1
                     o = put_number(out, o, numbers[here[ORDERED]])
                 else:
                     o = put(out, put(out, o, 45, 1), 32, 1)
+                has_begun[here[ITEM]] = True
+            if here[LEVEL] > 0 and markdown and not tabular and not in_code:
+                o = put(out, put(out, o, 35, here[LEVEL]), 32, 1)
             if tabular and markdown:
                 o = put(out, put(out, o, 124, 1), 32, 1)
                 row_open = True
+                is_first_row = not follows_row
             if in_code and markdown and not same_code:
                 o = put(out, put_all(out, o, FENCE), LF, 1)
                 fenced = True
+        on_a_line = tabular or (markdown and here[LEVEL] > 0 and not in_code)
         for i in range(first, end):
-            out[o] = 32 if tabular and text[i] == LF else text[i]
+            out[o] = 32 if on_a_line and text[i] == LF else text[i]
             o += 1
         is_any = True
         last_quotes = quotes
         last[:] = here
     if row_open:
-        o = end_row(out, o, in_cell[last[ROW]], last[GRID] != last_grid)
+        o = end_row(out, o, in_cell[last[ROW]], is_first_row)
     if fenced:
         o = put_all(out, put(out, o, LF, 1), FENCE)
     return o

@@ -1,0 +1,129 @@
+"""Files of every kind to rows: threads change nothing, damage is accounted for, a file can be a document."""
+
+from __future__ import annotations
+
+import io
+
+import polars as pl
+import pytest
+from shared_data import DATA
+
+from curation_dagster.errors import IntegrityError, RecipeError
+from curation_dagster.ingest import page, read
+from curation_dagster.plan import Input
+from curation_dagster.recipe import Ingest, Source
+
+TEXT = "The harbour was frozen for eleven weeks that winter, and the ferries stayed at the quay. " * 4
+MANY = f"<html><body>{'<div>' * 60}<article><h1>Ice</h1><p>{TEXT}</p></article></body></html>".encode()
+ARTICLE = (
+    "<html lang='en'><head><title>Ice</title><meta name='description' content='A cold winter.'>"
+    "<link rel='canonical' href='/ice'></head><body><nav><a href='/'>Home</a> <a href='/b'>Boats</a></nav>"
+    f"<article><h2>Ice</h2><p>{TEXT}</p><pre>  x = 1\n  y = 2</pre></article>"
+    "<footer><a href='https://creativecommons.org/licenses/by/4.0/'>CC BY</a></footer></body></html>"
+).encode()
+
+
+def rows(data: bytes, name: str, **config) -> pl.DataFrame:
+    entry = Input(name, f"/nowhere/{name}", len(data), "")
+    source = Source(name="s", paths=("x",))
+    return pl.concat(list(read.read(io.BytesIO(data), entry, source, Ingest(**config))))
+
+
+@pytest.mark.skipif(not (DATA / "warc").exists(), reason="no crawls here")
+@pytest.mark.parametrize("threads", [2, 5])
+def test_threads_change_nothing(monkeypatch, threads) -> None:
+    path = DATA / "warc" / "cc-dolma-0000.warc.gz"
+    monkeypatch.setattr(pl, "thread_pool_size", lambda: 1)
+    alone = rows(path.read_bytes(), path.name)
+    monkeypatch.setattr(pl, "thread_pool_size", lambda: threads)
+    monkeypatch.setattr(read, "_AHEAD", 2)
+    assert rows(path.read_bytes(), path.name).equals(alone)
+    assert alone["text"].count() > 15
+
+
+def test_an_error_in_a_thread_reaches_the_reader(monkeypatch, warc) -> None:
+    def fail(_record, _config):
+        msg = "no such luck"
+        raise OSError(msg)
+
+    monkeypatch.setattr(pl, "thread_pool_size", lambda: 2)
+    monkeypatch.setattr(read.warc, "row", fail)
+    with pytest.raises(OSError, match="no such luck"):
+        rows(warc.response(), "a.warc")
+
+
+def test_bytes_not_accounted_for_are_an_error(monkeypatch, warc) -> None:
+    data = warc.response() + warc.response()
+    monkeypatch.setattr(read.warc, "read", lambda *_: [])
+    with pytest.raises(IntegrityError, match=f"a.warc: 0 bytes accounted for of {len(data)}"):
+        rows(data, "a.warc")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "expected"),
+    [
+        pytest.param("a/b.html", ARTICLE, ("a/b.html", "text/html", None, "Ice"), id="html"),
+        pytest.param("a.HTM", b"<p></p>", ("a.HTM", "text/html", "ingest.no_text", None), id="empty"),
+        pytest.param("a.txt", b"Caf\xe9", ("a.txt", "text/plain", None, None), id="text, latin-1"),
+        pytest.param("a.md", b" \n", ("a.md", "text/plain", "ingest.no_text", None), id="blank"),
+        pytest.param("a.txt", b"x" * 99, ("a.txt", "text/plain", "ingest.too_large", None), id="large"),
+    ],
+)  # fmt: skip
+def test_a_file_a_document(name, data, expected) -> None:
+    cap = 50 if data.startswith(b"xx") else 1 << 20
+    found = rows(data, name, max_record_bytes=cap)
+    assert found.height == 1
+    assert found.select("url", "content_type", "rejected_by", "title").row(0) == expected
+    assert found["record_bytes"].sum() == len(data)
+    if name == "a.txt" and len(data) == 4:
+        assert found["text"].to_list() == ["Café"]
+        assert found["charset"].to_list() == ["windows-1252"]
+
+
+def test_what_a_page_gives(warc) -> None:
+    row = warc.rows(warc.response(ARTICLE, url="http://a.example/x")).row(0, named=True)
+    assert row["text"].startswith("Ice\n\nThe harbour")
+    assert row["text"].endswith("  x = 1\n  y = 2")
+    assert "Boats" not in row["text"]
+    said = {k: row[k] for k in ("canonical_url", "declared_language", "license", "charset", "replaced_char_ratio")}
+    assert said == {
+        "canonical_url": "http://a.example/ice",
+        "declared_language": "en",
+        "license": "https://creativecommons.org/licenses/by/4.0/",
+        "charset": "utf-8",
+        "replaced_char_ratio": 0.0,
+    }
+    assert row["record_id"] == "urn:uuid:6f1c9e0a-0000-4000-8000-000000000000"
+    assert 0 < row["unpacked_bytes"] <= row["record_bytes"]
+
+
+@pytest.mark.parametrize("extractor", ["blocks", "fast", "trafilatura"])
+def test_every_extractor_finds_the_article(warc, extractor) -> None:
+    if extractor == "trafilatura":
+        pytest.importorskip("trafilatura")
+    text = warc.rows(warc.response(ARTICLE), extractor=extractor)["text"][0]
+    assert TEXT.strip() in text
+    assert "Boats" not in text
+
+
+def test_markdown_is_an_option(warc) -> None:
+    text = warc.rows(warc.response(ARTICLE), markup="markdown")["text"][0]
+    assert text.startswith("## Ice\n\nThe harbour")
+    assert text.endswith("```\n  x = 1\n  y = 2\n```")
+
+
+def test_a_page_with_too_many_elements_is_refused(monkeypatch, warc) -> None:
+    from curation_dagster.ingest.blocks import scratch
+
+    monkeypatch.setattr(scratch, "MAX_ELEMENTS", 50)
+    monkeypatch.setattr(scratch, "_LOCAL", type(scratch._LOCAL)())
+    found = warc.rows(warc.response(MANY) + warc.response())
+    assert found["rejected_by"].to_list() == ["ingest.too_complex", None]
+    assert found["title"][0] == "too many elements"
+
+
+def test_an_extractor_that_is_not_installed(monkeypatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "trafilatura", None)
+    with pytest.raises(RecipeError, match=r"pip install .*curation_dagster\[trafilatura\]"):
+        page.require("trafilatura")
+    page.require("blocks")
