@@ -92,36 +92,38 @@ def hindsight(lesson: Lesson, p: np.ndarray) -> np.ndarray:
 
 
 def flattened(booster: lightgbm.Booster) -> Forest:
-    """Turn LightGBM's trees into arrays; a leaf's children are itself."""
-    nodes: list[tuple[int, float, int, int, float]] = []
-    roots, depths = [], []
+    """Turn LightGBM's trees into complete ones: a leaf above the last level fills what is below it."""
+    trees = booster.dump_model()["tree_info"]
+    depth = max(_depth(tree["tree_structure"]) for tree in trees)
+    features_ = np.zeros((len(trees), 2**depth - 1), np.int32)
+    thresholds = np.full((len(trees), 2**depth - 1), np.inf, np.float32)
+    values = np.zeros((len(trees), 2**depth), np.float32)
+    for number, tree in enumerate(trees):
+        _fill(tree["tree_structure"], 0, 0, depth, (features_[number], thresholds[number], values[number]))
+    return Forest(features_, thresholds, values)
 
-    def add(node: dict[str, Any]) -> tuple[int, int]:
-        number = len(nodes)
-        nodes.append((0, 0.0, number, number, float(node.get("leaf_value", 0.0))))
-        if "leaf_value" in node:
-            return number, 0
-        left, left_depth = add(node["left_child"])
-        right, right_depth = add(node["right_child"])
-        nodes[number] = (node["split_feature"], node["threshold"], left, right, 0.0)
-        return number, 1 + max(left_depth, right_depth)
 
-    for tree in booster.dump_model()["tree_info"]:
-        root, depth = add(tree["tree_structure"])
-        roots.append(root)
-        depths.append(depth)
-    split, threshold, left, right, value = (np.array(column) for column in zip(*nodes, strict=True))
-    rounded = threshold.astype(np.float32)
-    below = rounded.astype(np.float64) < threshold  # x <= t must hold for the same float32 x
-    rounded[below] = np.nextafter(rounded[below], np.float32(np.inf))
-    return Forest(
-        split.astype(np.int32),
-        rounded,
-        np.stack([left, right], axis=1).astype(np.int32),
-        value.astype(np.float32),
-        np.array(roots, np.int32),
-        np.array(depths, np.int32),
-    )
+def _depth(node: dict[str, Any]) -> int:
+    if "leaf_value" in node:
+        return 0
+    return 1 + max(_depth(node["left_child"]), _depth(node["right_child"]))
+
+
+def _fill(
+    node: dict[str, Any], at: int, level: int, depth: int, arrays: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> None:
+    features_, thresholds, values = arrays
+    if "leaf_value" in node:
+        width = 2 ** (depth - level)
+        first = (at - (2**level - 1)) * width
+        values[first : first + width] = node["leaf_value"]
+        return
+    threshold = np.float32(node["threshold"])
+    if float(threshold) < node["threshold"]:  # x <= t must hold for the same float32 x
+        threshold = np.nextafter(threshold, np.float32(np.inf))
+    features_[at], thresholds[at] = node["split_feature"], threshold
+    _fill(node["left_child"], 2 * at + 1, level + 1, depth, arrays)
+    _fill(node["right_child"], 2 * at + 2, level + 1, depth, arrays)
 
 
 def _boosted(rows: Sequence[np.ndarray], taught: Sequence[Lesson], rounds: int) -> lightgbm.Booster:

@@ -13,8 +13,12 @@ from curation_dagster.ingest import page, read
 from curation_dagster.plan import Input
 from curation_dagster.recipe import Ingest, Source
 
-TEXT = "The harbour was frozen for eleven weeks that winter, and the ferries stayed at the quay. " * 4
-MANY = f"<html><body>{'<div>' * 60}<article><h1>Ice</h1><p>{TEXT}</p></article></body></html>".encode()
+TEXT = (
+    "The harbour was frozen for eleven weeks that winter, and the ferries stayed at the quay. " * 8
+)
+MANY = (
+    f"<html><body>{'<div>' * 60}<article><h1>Ice</h1><p>{TEXT}</p></article></body></html>".encode()
+)
 ARTICLE = (
     "<html lang='en'><head><title>Ice</title><meta name='description' content='A cold winter.'>"
     "<link rel='canonical' href='/ice'></head><body><nav><a href='/'>Home</a> <a href='/b'>Boats</a></nav>"
@@ -85,7 +89,10 @@ def test_what_a_page_gives(warc) -> None:
     assert row["text"].startswith("Ice\n\nThe harbour")
     assert row["text"].endswith("  x = 1\n  y = 2")
     assert "Boats" not in row["text"]
-    said = {k: row[k] for k in ("canonical_url", "declared_language", "license", "charset", "replaced_char_ratio")}
+    said = {
+        k: row[k]
+        for k in ("canonical_url", "declared_language", "license", "charset", "replaced_char_ratio")
+    }
     assert said == {
         "canonical_url": "http://a.example/ice",
         "declared_language": "en",

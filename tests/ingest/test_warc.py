@@ -278,7 +278,9 @@ def test_a_corrupt_middle_costs_what_is_there(warc, name) -> None:
     if name != "plain.warc":  # where bytes of a page may be anything
         assert reasons.count("ingest.damaged") == 1
         assert rows.filter(rejected_by="ingest.damaged")["title"][0]
-    assert reasons.count(None) >= (0 if name == "whole.warc.gz" else 8)  # which is one block of deflate
+    assert reasons.count(None) >= (
+        0 if name == "whole.warc.gz" else 8
+    )  # which is one block of deflate
     assert rows["record_bytes"].sum() == len(data)
     assert rows["doc_id"].n_unique() == rows.height
 
@@ -326,7 +328,9 @@ def test_real_files(warc, path) -> None:
     [
         pytest.param("odd/cut-cc-dolma-0000.warc.gz", {"ingest.damaged": 1, None: 16}, id="cut"),
         pytest.param(
-            "odd/corrupt-middle-cc-dolma-0001.warc.gz", {"ingest.damaged": 1, None: 14}, id="corrupt"
+            "odd/corrupt-middle-cc-dolma-0001.warc.gz",
+            {"ingest.damaged": 1, None: 14},
+            id="corrupt",
         ),
         pytest.param("odd/clipped.warc.gz", {"ingest.damaged": 1}, id="clipped in a record"),
         pytest.param("whirlwind.warc.wet.gz", {None: 1}, id="wet"),
@@ -359,6 +363,8 @@ def test_text_is_what_resiliparse_gives(warc) -> None:
                     page, main_content=True, comments=False, post_meta=False,
                     alt_texts=False, list_bullets=True,
                 )  # fmt: skip
-    rows = warc.rows(path.read_bytes(), path.name, extractor="fast").filter(pl.col("text").is_not_null())
+    rows = warc.rows(path.read_bytes(), path.name, extractor="fast").filter(
+        pl.col("text").is_not_null()
+    )
     assert rows.height == 22
     assert dict(rows.select("url", "text").rows()) == expected

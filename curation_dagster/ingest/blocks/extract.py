@@ -23,11 +23,7 @@ if TYPE_CHECKING:
     from curation_dagster.ingest.blocks.scratch import Scanned
 
 _MANY_DIGITS: Final = re.compile(r"&#(?:x[0-9a-f]{9,}|[0-9]{9,})", re.IGNORECASE)
-_FEW_WORDS: Final = 100  # expected main text below which the page's description is worth adding
-_VISIBLE_WORDS: Final = (
-    100  # expected main text in sight from which hidden text is not what a reader sees
-)
-_VISIBLE_SHARE: Final = 0.4  # ... unless most of it is hidden
+_FEW_WORDS: Final = 60  # expected main text below which the page's description is worth adding
 _COVERED: Final = 0.8
 _COMMENT_WORDS, _COMMENT_LINK_SHARE = 5, 0.5
 REFUSED: Final = {1: "too many elements", 2: "too many blocks of text"}
@@ -39,10 +35,11 @@ def main_text(
     """Return the main text of a scanned page, "" where there is none; `model` is the shipped one by default."""
     if not len(page.blocks):
         return ""
-    from curation_dagster.ingest.blocks import forest_kernel, scan_kernel
+    from curation_dagster.ingest.blocks import forest_kernel, scan_kernel, twins_kernel
 
     model = model or load()
-    p = _once(page, _in_sight(page, probabilities(page, model)))
+    p = probabilities(page, model)
+    twins_kernel.settle(page.blocks, page.flags, twins(page), p)
     words = page.blocks[:, scan_kernel.WORDS]
     keep, expected = forest_kernel.select(p, words, model.beta)
     if comments:
@@ -108,27 +105,6 @@ def unescape(text: str) -> str:
     if "&" not in text:
         return text
     return html.unescape(_MANY_DIGITS.sub("\N{REPLACEMENT CHARACTER}", text))
-
-
-def _in_sight(page: Scanned, p: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Drop hidden blocks where there is main text in sight."""
-    from curation_dagster.ingest.blocks import scan_kernel
-
-    hidden = (page.flags[page.blocks[:, scan_kernel.ELEMENT]] & markup.FLAG["hidden"]) != 0
-    expected = p * page.blocks[:, scan_kernel.WORDS]
-    seen = float(expected[~hidden].sum())
-    if seen >= max(_VISIBLE_WORDS, _VISIBLE_SHARE * float(expected[hidden].sum())):
-        p[hidden] = 0
-    return p
-
-
-def _once(page: Scanned, p: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give the first of twins what the best of them has, and the others nothing."""
-    first = twins(page)
-    again = np.flatnonzero(first >= 0)
-    np.maximum.at(p, first[again], p[again])
-    p[again] = 0
-    return p
 
 
 def _rendered(page: Scanned, keep: NDArray[np.bool_], *, markdown: bool) -> str:

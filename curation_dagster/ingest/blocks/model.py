@@ -19,14 +19,11 @@ PATH: Final = Path(__file__).with_name("model.npz")
 
 
 class Forest(NamedTuple):
-    """Boosted trees for `forest_kernel.predict`."""
+    """Boosted complete trees for `forest_kernel.predict`: a node's children are 2k + 1 and 2k + 2."""
 
-    features: NDArray[np.int32]  # of nodes, like the next three
-    thresholds: NDArray[np.float32]  # a row goes left when its value is not above
-    children: NDArray[np.int32]  # (nodes, 2); a leaf's are itself
-    values: NDArray[np.float32]
-    roots: NDArray[np.int32]  # of trees
-    depths: NDArray[np.int32]
+    features: NDArray[np.int32]  # (trees, 2**depth - 1)
+    thresholds: NDArray[np.float32]  # the same; a row goes left when its value is not above
+    values: NDArray[np.float32]  # (trees, 2**depth), of leaves
 
 
 class Model(NamedTuple):

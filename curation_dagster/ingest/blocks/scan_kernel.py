@@ -60,6 +60,7 @@ WORD_SHIFT = U(24)
 N_COLUMNS = 24
 
 MAX_DEPTH = 400
+MAX_CLASS_BYTES = 300  # of a class, id, role or itemprop
 MAX_HASHES = 40  # words of a block that are compared with the title and the like
 MAX_FACTS = 1024
 OK, TOO_MANY_ELEMENTS, TOO_MANY_BLOCKS = 0, 1, 2
@@ -267,44 +268,58 @@ def is_display_none(html, start, end):
 
 
 @njit
-def class_words(html, start, end, found, n_found):
-    """Hash the words of a class, id, role or itemprop, split at case; return (count, flags)."""
-    end = min(end, start + 300)
-    key, length, was_small = OFFSET, 0, False
+def class_words(html, start, end, found, n_found, signature):
+    """Hash the words of a class, id, role or itemprop, split at case; return (count, flags, hash of all)."""
+    end = min(end, start + MAX_CLASS_BYTES)
     flags = np.uint32(0)
-    for i in range(start, end + 1):
-        c = html[i] if i < end else 32
-        is_upper = 65 <= c <= 90
-        c = c + 32 if is_upper else c
-        is_letter = 97 <= c <= 122
-        if not is_letter or (is_upper and was_small):
-            if length >= 2 and n_found < len(found):
-                found[n_found] = np.int32((key >> WORD_SHIFT) & WORD_BITS)
-                n_found += 1
+    i = start
+    while i < end:
+        c = html[i]
+        low = c | 32
+        if not 97 <= low <= 122:
+            signature = (signature ^ U(c)) * PRIME
+            i += 1
+            continue
+        first = i
+        key = OFFSET
+        while True:
+            key = (key ^ U(low)) * PRIME
+            signature = (signature ^ U(c)) * PRIME
+            was_small = c >= 97
+            i += 1
+            if i >= end:
+                break
+            c = html[i]
+            low = c | 32
+            if not 97 <= low <= 122 or (was_small and c <= 90):
+                break
+        if i - first >= 2 and n_found < len(found):
+            found[n_found] = np.int32((key >> WORD_SHIFT) & WORD_BITS)
+            n_found += 1
+            if i - first >= 6:
                 for word in COMMENT_WORDS:
                     if word == key:
                         flags |= COMMENT_FLAG
-            key, length = OFFSET, 0
-        if is_letter:
-            key = (key ^ U(c)) * PRIME
-            length += 1
-        was_small = is_letter and not is_upper
-    return n_found, flags
+    return n_found, flags, signature
 
 
 @njit
 def end_of_raw(html, j, n, name, size):
     """Find `</name` from byte j; -1 if there is none."""
-    while j + 2 + size <= n:
-        if html[j] == LT and html[j + 1] == SLASH:
+    j += 1  # where a slash may be
+    while j + 1 + size <= n:
+        c = html[j]
+        if c == LT:
+            j += 1
+            continue
+        if c == SLASH and html[j - 1] == LT:
             k = 0
-            while k < size and lower(html[j + 2 + k]) == lower(html[name + k]):
+            while k < size and lower(html[j + 1 + k]) == lower(html[name + k]):
                 k += 1
-            if k == size and (
-                j + 2 + size == n or html[j + 2 + size] == GT or CHARS[html[j + 2 + size]] & SPACE
-            ):
-                return j
-        j += 1
+            after = j + 1 + size
+            if k == size and (after == n or html[after] == GT or CHARS[html[after]] & SPACE):
+                return j - 1
+        j += 2  # no slash behind a byte that is no "<"
     return -1
 
 
@@ -362,8 +377,13 @@ def state_fact(html, tag, spans, facts, n_facts):
         if h0 >= 0:
             commons = False
             for skip in (0, 5, 6):  # nothing, "http:", "https:"
-                if starts(html, h0 + skip, h1, COMMONS) or starts(html, h0 + skip, h1, COMMONS_WWW):
-                    commons = True
+                at = h0 + skip
+                if at < h1 and html[at] == SLASH:
+                    commons = (
+                        commons
+                        or starts(html, at, h1, COMMONS)
+                        or starts(html, at, h1, COMMONS_WWW)
+                    )
             if commons or (r0 >= 0 and r1 - r0 < 100 and find(html, r0, r1, LICENSE) >= 0):
                 return add_fact(
                     facts, n_facts, ANCHOR, max(r0, 0), max(r1, 0) if r0 >= 0 else 0, h0, h1
@@ -431,53 +451,37 @@ def add_hash(hashes, n_hashes, first, key):
 
 
 @njit(inline="always")
-def implied_end(tag, elements, stack, depth):
+def implied_end(tag, innermost, depth):
     """Return how deep the stack stays when this tag opens, ending a sibling it cannot be inside of."""
-    z = depth - 1
-    while z >= 0:
-        t = elements[stack[z]]
-        if tag == LI:
-            if t == LI:
-                return z
-            if t == UL or t == OL or t == MENU:
-                return depth
-        elif tag == DT or tag == DD:
-            if t == DT or t == DD:
-                return z
-            if t == DL:
-                return depth
-        elif tag == OPTION:
-            return z if t == OPTION else depth
-        elif tag == TR:
-            if t == TR:
-                return z
-            if t == TABLE:
-                return depth
-        elif tag == TD or tag == TH:
-            if t == TD or t == TH:
-                return z
-            if t == TR or t == TABLE:
-                return depth
-        else:
-            return depth
-        z -= 1
-    return depth
+    if tag == LI:
+        z = innermost[LI]
+        stop = max(innermost[UL], innermost[OL], innermost[MENU])
+    elif tag == DT or tag == DD:
+        z = max(innermost[DT], innermost[DD])
+        stop = innermost[DL]
+    elif tag == TR:
+        z = innermost[TR]
+        stop = innermost[TABLE]
+    elif tag == TD or tag == TH:
+        z = max(innermost[TD], innermost[TH])
+        stop = max(innermost[TR], innermost[TABLE])
+    elif tag == OPTION:
+        z = innermost[OPTION]
+        stop = depth - 2
+    else:
+        return depth
+    return z if z > stop and z >= 0 else depth
 
 
 @njit(inline="always")
-def closing_depth(tag, kind, elements, stack, depth):
+def closing_depth(tag, kind, innermost, block):
     """Return the place on the stack that an end tag closes; -1 if it closes nothing."""
-    z = depth - 1
-    while z >= 0:
-        t = elements[stack[z]]
-        if t == tag:
-            return z
-        if kind == INLINE and KINDS[t] == BLOCK and tag != A:
-            return -1  # an inline end tag closes no block
-        if (t == TD or t == TABLE) and not (tag == TABLE or tag == TR or tag == TD):
-            return -1  # a stray end tag stays in its cell
-        z -= 1
-    return -1
+    z = innermost[tag]
+    if kind == INLINE and tag != A and block > z:
+        return -1  # an inline end tag closes no block
+    if tag != TABLE and tag != TR and tag != TD and max(innermost[TD], innermost[TABLE]) > z:
+        return -1  # a stray end tag stays in its cell
+    return z
 
 
 @njit(cache=True, nogil=True)
@@ -507,6 +511,10 @@ def scan(
     muted = -1  # the depth from which text is another rendering of a formula
     formula = False  # ... whose source is inside (MathJax 3) and not beside it (KaTeX, MathJax 2)
     stack = np.zeros(MAX_DEPTH, np.int32)
+    innermost = np.full(len(KINDS), -1, np.int32)  # place on the stack, by tag; what it was is in
+    outer = np.full(MAX_DEPTH, -1, np.int32)
+    block = -1  # innermost block, likewise
+    outer_block = np.full(MAX_DEPTH, -1, np.int32)
     spans = np.full((N_ATTRIBUTES, 2), -1, np.int64)
     endless = np.zeros(len(KINDS), np.bool_)  # raw elements whose end was searched for in vain
     comment_ends = True
@@ -522,6 +530,41 @@ def scan(
             size = 1
             if c < 128:
                 kind = CHARS[c]
+                if kind & (LETTER | DIGIT) and muted < 0:
+                    if not in_word:
+                        in_word = True
+                        word = OFFSET
+                        current[WORDS] += 1
+                        if links > 0:
+                            current[LINK_WORDS] += 1
+                        if kind & UPPER:
+                            current[CAPITALISED] += 1
+                    first = i
+                    uppers = digits = 0
+                    while True:
+                        if kind & UPPER:
+                            uppers += 1
+                        elif kind & DIGIT:
+                            digits += 1
+                        text[o] = c
+                        o += 1
+                        digest = (digest ^ U(c)) * PRIME
+                        word = (word ^ U(c | 32)) * PRIME
+                        i += 1
+                        if i >= n:
+                            break
+                        c = html[i]
+                        kind = CHARS[c]
+                        if not kind & (LETTER | DIGIT):
+                            break
+                    current[UPPERS] += uppers
+                    current[DIGITS] += digits
+                    current[BYTES] += i - first
+                    if links > 0:
+                        current[LINK_BYTES] += i - first
+                    breaks = 0
+                    spaced = stopped = False
+                    continue
                 if c == AMP:
                     size, is_space = entity(html, i, n)
                     if is_space:
@@ -755,20 +798,20 @@ def scan(
         keep = depth
         if not is_end:
             if kind == BLOCK:
-                keep = implied_end(tag, element_tags, stack, depth)
-                z = keep - 1
-                while z >= 0 and KINDS[element_tags[stack[z]]] == INLINE:
-                    z -= 1
+                keep = implied_end(tag, innermost, depth)
+                z = block if keep == depth else outer_block[keep]
                 if z >= 0 and element_tags[stack[z]] == P:
                     keep = z
             elif tag == A and links > 0 and element_tags[stack[depth - 1]] == A:
                 keep = depth - 1
         elif tag != BODY and tag != HTML:
-            z = closing_depth(tag, kind, element_tags, stack, depth)
+            z = closing_depth(tag, kind, innermost, block)
             keep = z if z >= 0 else depth
         while depth > keep:
             depth -= 1
             t = element_tags[stack[depth]]
+            innermost[t] = outer[depth]
+            block = outer_block[depth]
             if t == A:
                 links -= 1
             elif t == CODE_PRE:
@@ -784,13 +827,13 @@ def scan(
         class_from[n_elements] = n_classes
         for number in (CLASS, ID, ROLE, ITEMPROP):
             if spans[number, 0] >= 0:
-                n_classes, found = class_words(
-                    html, spans[number, 0], spans[number, 1], classes, n_classes
+                n_classes, found, mixed = class_words(
+                    html, spans[number, 0], spans[number, 1], classes, n_classes, signature
                 )
                 own |= found
+                if number == CLASS:
+                    signature = mixed
         c0, c1 = spans[CLASS, 0], spans[CLASS, 1]
-        for k in range(c0, min(c1, c0 + 300)):
-            signature = (signature ^ U(html[k])) * PRIME
         if (
             muted < 0
             and c0 >= 0
@@ -812,6 +855,11 @@ def scan(
         parents[n_elements] = parent
         flags[n_elements] = flags[parent] | own
         signatures[n_elements] = signature
+        outer[depth] = innermost[tag]
+        innermost[tag] = depth
+        outer_block[depth] = block
+        if kind == BLOCK:
+            block = depth
         stack[depth] = n_elements
         depth += 1
         n_elements += 1

@@ -1,4 +1,4 @@
-"""Find text that a page holds twice for its layout: once for wide screens and once for narrow ones, and the like.
+"""What a page holds for its layout: text that stands twice, for wide screens and for narrow ones say, or out of sight.
 
 A block is a twin of the first block with the same text if a styled container (an element with class, id,
 role or itemprop) lies between it and what the two have in common. Text that an author repeats stands in
@@ -14,8 +14,10 @@ from curation_dagster.ingest.blocks.features_kernel import STIR, U, border_of, p
 from curation_dagster.ingest.blocks.markup import FLAG
 from curation_dagster.ingest.blocks.scan_kernel import DIGEST, ELEMENT, WORDS
 
-IN_CODE = np.uint32(FLAG["pre"])
+IN_CODE, HIDDEN = np.uint32(FLAG["pre"]), np.uint32(FLAG["hidden"])
 MIN_WORDS = 5
+VISIBLE_WORDS = 100  # expected main text in sight from which hidden text is not what a reader sees
+VISIBLE_SHARE = 0.4  # ... unless most of it is hidden
 
 
 @njit(cache=True, nogil=True)
@@ -48,3 +50,22 @@ def twins(blocks, tags, parents, flags, class_from, class_to):
                 break
             b = parents[b]
     return found
+
+
+@njit(cache=True, nogil=True)
+def settle(blocks, flags, first, p):
+    """Drop hidden blocks where there is main text in sight; of twins keep the first, with the best one's p."""
+    seen = unseen = 0.0
+    for k in range(len(p)):
+        if flags[blocks[k, ELEMENT]] & HIDDEN:
+            unseen += p[k] * blocks[k, WORDS]
+        else:
+            seen += p[k] * blocks[k, WORDS]
+    in_sight = seen >= VISIBLE_WORDS and seen >= VISIBLE_SHARE * unseen
+    for k in range(len(p)):
+        if in_sight and flags[blocks[k, ELEMENT]] & HIDDEN:
+            p[k] = 0
+    for k in range(len(p)):
+        if first[k] >= 0:
+            p[first[k]] = max(p[first[k]], p[k])
+            p[k] = 0

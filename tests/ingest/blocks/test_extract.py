@@ -50,7 +50,6 @@ def test_an_article_is_found_and_what_surrounds_it_is_not() -> None:
 
 def test_markdown_differs_in_marks_only() -> None:
     plain, marked = text_of(ARTICLE), text_of(ARTICLE, markdown=True)
-    assert "# The harbour" in marked or "The harbour\n" not in plain
     assert marked.replace("# ", "") == plain
 
 
@@ -71,7 +70,7 @@ def test_comments_are_added_where_they_stand() -> None:
         pytest.param("<div class=comment><a href=x>one two</a> three four five", True, id="a link"),
     ],
 )
-def test_which_blocks_are_comments(page: str, is_comment: bool) -> None:  # noqa: FBT001
+def test_which_blocks_are_comments(page: str, is_comment: bool) -> None:
     assert extract._comments(scratch.scan(page.encode())).tolist() == [is_comment]
 
 
@@ -127,7 +126,9 @@ def test_entities(text: str, expected: str) -> None:
             "<meta name=description content='d'><meta property=og:description content='o'>",
             "x", "d\n\nx", id="in any order",
         ),
-        pytest.param("<meta name=description content='a b c D e'>", "A, b: c d.", "A, b: c d.", id="four words of five are there"),
+        pytest.param(
+            "<meta name=description content='a b c D e'>", "A, b: c d.", "A, b: c d.", id="four words of five",
+        ),
         pytest.param("<meta name=description content='a b c d'>", "a b c", "a b c d\n\na b c", id="three of four"),
     ],
 )  # fmt: skip

@@ -112,9 +112,7 @@ CASES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("page", "expected"), [pytest.param(c[0], c[1], id=c[3]) for c in CASES]
-)
+@pytest.mark.parametrize(("page", "expected"), [pytest.param(c[0], c[1], id=c[3]) for c in CASES])
 def test_plain(page: str, expected: str) -> None:
     assert render(page.encode(), markdown=False) == expected
 

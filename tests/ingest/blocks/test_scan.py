@@ -21,7 +21,7 @@ MATHJAX_2 = (
 )
 MATHJAX_3 = (
     '<mjx-container class="MathJax"><mjx-math><mjx-mi>X</mjx-mi></mjx-math>'
-    '<mjx-assistive-mml><math><mi>x</mi><mo>=</mo><mn>2</mn></math></mjx-assistive-mml></mjx-container>'
+    "<mjx-assistive-mml><math><mi>x</mi><mo>=</mo><mn>2</mn></math></mjx-assistive-mml></mjx-container>"
 )
 
 
@@ -45,8 +45,8 @@ def paths(page: str) -> list[str]:
     """Return the open tags of each block."""
     found = scan(page)
     out = []
-    for e in found.blocks[:, scan_kernel.ELEMENT].tolist():
-        path = []
+    for element in found.blocks[:, scan_kernel.ELEMENT].tolist():
+        path, e = [], element
         while e > 0:
             path.append(markup.TAGS[found.tags[e]])
             e = int(found.parents[e])
@@ -167,10 +167,13 @@ def test_pre(page: str, expected: list[str]) -> None:
             ["table/tr/td/table/tr/td", "table/tr/td", "table/tr/td"],
             id="tables",
         ),
-        pytest.param("<table><tr><td>a</div>b", ["table/tr/td"] * 2, id="a cell keeps its end tags"),
+        pytest.param(
+            "<table><tr><td>a</div>b", ["table/tr/td"] * 2, id="a cell keeps its end tags"
+        ),
         pytest.param("<select><option>a<option>b", ["select/option"] * 2, id="option"),
         pytest.param("<div><b>a</div>b", ["div/b", ""], id="a block ends inline elements"),
         pytest.param("<b><div>a</b>b", ["b/div"], id="an inline end tag ends no block"),
+        pytest.param("<b><p>a</p></b><p>b", ["b/p", "p"], id="but what is around it"),
         pytest.param("<a><div>a</a>b", [""], id="but an anchor's does, without a border"),
         pytest.param("<x-y/>a<p>b", ["", "p"], id="a custom element may close itself"),
         pytest.param("<div/>a", ["div"], id="a div may not"),
@@ -375,7 +378,7 @@ def test_every_page_has_ordered_blocks_and_parents_before_children(page: bytes) 
     assert (found.parents[1:] >= 0).all()
     assert (found.blocks[:, scan_kernel.ELEMENT] < len(found.tags)).all()
     assert (found.class_from <= found.class_to).all()
-    assert found.facts.size == 0 or (0 <= found.facts.min() and found.facts.max() <= len(page))
+    assert found.facts.size == 0 or (found.facts.min() >= 0 and found.facts.max() <= len(page))
     found.text.tobytes().decode()
     for start, end, size, n_maths in found.blocks[
         :, [scan_kernel.START, scan_kernel.END, scan_kernel.BYTES, scan_kernel.MATHS]

@@ -85,7 +85,9 @@ def mutated(page: bytes, chance: random.Random) -> bytes:
             case 1:
                 page[at:at] = page[at : at + size]
             case 2:
-                page[at:at] = chance.choice([b"<", b">", b'"', b"'", b"</", b"<!--", b"-->", b"&", b"\0"])
+                page[at:at] = chance.choice(
+                    [b"<", b">", b'"', b"'", b"</", b"<!--", b"-->", b"&", b"\0"]
+                )
             case _:
                 page[at : at + 1] = chance.randbytes(1)
     return bytes(page).decode("utf-8", "replace").encode()
