@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from curation_dagster.ingest.blocks.extract import main_text
 from curation_dagster.ingest.blocks.scratch import scan
-from training.forests import ROUNDS, fit
+from training.forests import fit
 from training.lessons import gold_text, lessons
 from training.pages import SETS, fold, load
 from training.scores import report
@@ -30,22 +30,21 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="holds SET.warc.gz and SET.gold.jsonl.gz")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0, help="of the assignment of sites to folds")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="trees in each forest")
     chosen = parser.parse_args()
     sets = {name: load(chosen.folder, name) for name in SETS}
-    for name, scores in crossvalidate(sets, chosen.folds, chosen.seed, chosen.rounds):
-        line = {"set": name, "folds": chosen.folds, "seed": chosen.seed, "rounds": chosen.rounds}
+    for name, scores in crossvalidate(sets, chosen.folds, chosen.seed):
+        line = {"set": name, "folds": chosen.folds, "seed": chosen.seed}
         print(json.dumps(line | scores), flush=True)
 
 
 def crossvalidate(
-    sets: Mapping[str, Sequence[Example]], folds: int, seed: int, rounds: int = ROUNDS
+    sets: Mapping[str, Sequence[Example]], folds: int, seed: int
 ) -> Iterator[tuple[str, dict[str, float | int]]]:
     """Yield each set's scores, every page extracted by the model that did not see its site."""
     taught = lessons(example for examples in sets.values() for example in examples)
     texts: dict[str, str] = {}
     for part in range(folds):
-        model = fit([t for t in taught if fold(t.example.site, folds, seed) != part], rounds)
+        model = fit([t for t in taught if fold(t.example.site, folds, seed) != part])
         for examples in sets.values():
             for example in examples:
                 if fold(example.site, folds, seed) == part:

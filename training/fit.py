@@ -14,7 +14,7 @@ from pathlib import Path
 
 from curation_dagster.ingest.blocks import features
 from curation_dagster.ingest.blocks.model import PATH, save
-from training.forests import PARAMETERS, ROUNDS, fit
+from training.forests import HINDSIGHT_ROUNDS, PARAMETERS, SIGHT_ROUNDS, fit
 from training.lessons import WEIGHTS, lessons
 from training.pages import SETS, load
 
@@ -29,11 +29,10 @@ def main() -> None:
     """Fit and write the model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="holds SET.warc.gz and SET.gold.jsonl.gz")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="trees in each forest")
     parser.add_argument("--out", type=Path, default=PATH)
     chosen = parser.parse_args()
     taught = lessons(example for name in SETS for example in load(chosen.folder, name))
-    save(fit(taught, chosen.rounds), chosen.out)
+    save(fit(taught), chosen.out)
     record = {
         "made_by": "python -m training.fit",
         "pages": {
@@ -50,7 +49,7 @@ def main() -> None:
             }
             for name in SETS
         },
-        "parameters": PARAMETERS | {"rounds": chosen.rounds},
+        "parameters": PARAMETERS | {"rounds": [SIGHT_ROUNDS, HINDSIGHT_ROUNDS]},
         "features": {"sight": len(features.SIGHT), "hindsight": len(features.HINDSIGHT)},
         "libraries": {
             name: metadata.version(name) for name in ("lightgbm", "numpy", "trafilatura")

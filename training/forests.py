@@ -25,9 +25,9 @@ INNER_FOLDS: Final = 3
 _INNER_SEED: Final = 7
 PARAMETERS: Final[dict[str, Any]] = {
     "objective": "cross_entropy",
-    "learning_rate": 0.07,
+    "learning_rate": 0.09,
     "num_leaves": 31,
-    "max_depth": 7,
+    "max_depth": 6,
     "min_data_in_leaf": 40,
     "feature_fraction": 0.4,
     "bagging_fraction": 0.7,
@@ -40,10 +40,10 @@ PARAMETERS: Final[dict[str, Any]] = {
     "num_threads": 1,
     "verbose": -1,
 }
-ROUNDS: Final = 120
+SIGHT_ROUNDS, HINDSIGHT_ROUNDS = 60, 100  # trees
 
 
-def fit(taught: Sequence[Lesson], rounds: int = ROUNDS) -> Model:
+def fit(taught: Sequence[Lesson]) -> Model:
     """Fit class weights and both forests on lessons."""
     inner = [fold(lesson.example.site, INNER_FOLDS, _INNER_SEED) for lesson in taught]
     seen: dict[int, np.ndarray] = {}
@@ -55,7 +55,7 @@ def fit(taught: Sequence[Lesson], rounds: int = ROUNDS) -> Model:
     both = {}
     for part in range(INNER_FOLDS):
         known = [n for n, i in enumerate(inner) if i != part]
-        first = _boosted([seen[n] for n in known], [taught[n] for n in known], rounds)
+        first = _boosted([seen[n] for n in known], [taught[n] for n in known], SIGHT_ROUNDS)
         for number, lesson in enumerate(taught):
             if inner[number] == part:
                 p = np.asarray(first.predict(seen[number]), np.float32)
@@ -63,8 +63,8 @@ def fit(taught: Sequence[Lesson], rounds: int = ROUNDS) -> Model:
     order = range(len(taught))
     return Model(
         class_weights(taught),
-        flattened(_boosted([seen[n] for n in order], taught, rounds)),
-        flattened(_boosted([both[n] for n in order], taught, rounds)),
+        flattened(_boosted([seen[n] for n in order], taught, SIGHT_ROUNDS)),
+        flattened(_boosted([both[n] for n in order], taught, HINDSIGHT_ROUNDS)),
         BETA,
         FLOOR,
     )
@@ -99,7 +99,13 @@ def flattened(booster: lightgbm.Booster) -> Forest:
     thresholds = np.full((len(trees), 2**depth - 1), np.inf, np.float32)
     values = np.zeros((len(trees), 2**depth), np.float32)
     for number, tree in enumerate(trees):
-        _fill(tree["tree_structure"], 0, 0, depth, (features_[number], thresholds[number], values[number]))
+        _fill(
+            tree["tree_structure"],
+            0,
+            0,
+            depth,
+            (features_[number], thresholds[number], values[number]),
+        )
     return Forest(features_, thresholds, values)
 
 
@@ -110,7 +116,11 @@ def _depth(node: dict[str, Any]) -> int:
 
 
 def _fill(
-    node: dict[str, Any], at: int, level: int, depth: int, arrays: tuple[np.ndarray, np.ndarray, np.ndarray]
+    node: dict[str, Any],
+    at: int,
+    level: int,
+    depth: int,
+    arrays: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
     features_, thresholds, values = arrays
     if "leaf_value" in node:

@@ -27,7 +27,7 @@ TOKENS = [
     *(b'<script type="math/tex">', b'<script type="application/ld+json">{"@type":', b'<span class="katex-html">'),
     *(b"\x00", b"\xff", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x80", b"\xc2\xa0", b"\xe4\xb8\xad" * 9, b"\r"),
     *(b"WARC/1.0\r\n", b"Content-Length: 99999999999\r\n", b"Content-Length: -1\r\n", b"\x1f\x8b\x08\x00", b"\r\n\r\n"),
-    *(b"Transfer-Encoding: chunked\r\n", b"Content-Encoding: br\r\n", b"0\r\n\r\n", b"HTTP/1.1 200\r\n", b"fffffffff\r\n"),
+    *(b"Transfer-Encoding: chunked\r\n", b"Content-Encoding: br\r\n", b"HTTP/1.1 200\r\n", b"fffffffff\r\n"),
     *(b"charset=utf-16", b"charset=iso-2022-jp", b"\x1b$B", b"<b>" * 60, b"9" * 5000, b"</b>" * 60),
 ]  # fmt: skip
 CODINGS = {

@@ -6,7 +6,6 @@ Deterministic, and bounded by counts, never by a clock: a page with more element
 
 from __future__ import annotations
 
-import html
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from curation_dagster.ingest.blocks.model import Model
     from curation_dagster.ingest.blocks.scratch import Scanned
 
-_MANY_DIGITS: Final = re.compile(r"&#(?:x[0-9a-f]{9,}|[0-9]{9,})", re.IGNORECASE)
 _FEW_WORDS: Final = 60  # expected main text below which the page's description is worth adding
 _COVERED: Final = 0.8
 _COMMENT_WORDS, _COMMENT_LINK_SHARE = 5, 0.5
@@ -100,19 +98,23 @@ def tags(page: Scanned) -> Tags:
     return said
 
 
-def unescape(text: str) -> str:
-    """Resolve entities; a number with more digits than any code point has becomes U+FFFD."""
-    if "&" not in text:
-        return text
-    return html.unescape(_MANY_DIGITS.sub("\N{REPLACEMENT CHARACTER}", text))
+def unescape(utf8: bytes) -> str:
+    """Decode text and resolve its character references; a number beyond Unicode becomes U+FFFD."""
+    if b"&" not in utf8:
+        return utf8.decode("utf-8", "replace")
+    from curation_dagster.ingest.blocks import entities_kernel
+
+    out = np.empty(2 * len(utf8), np.uint8)
+    n = entities_kernel.unescape(np.frombuffer(utf8, np.uint8), out)
+    return out[:n].tobytes().decode("utf-8", "replace")
 
 
-def _rendered(page: Scanned, keep: NDArray[np.bool_], *, markdown: bool) -> str:
+def _rendered(page: Scanned, keep: NDArray[np.bool_], *, markdown: bool) -> bytes:
     from curation_dagster.ingest.blocks import render_kernel
 
     out = np.empty(render_kernel.room(page.blocks, keep), np.uint8)
     n = render_kernel.render(page.text, page.blocks, page.tags, page.parents, keep, markdown, out)
-    return out[:n].tobytes().decode("utf-8", "replace")
+    return out[:n].tobytes()
 
 
 def _comments(page: Scanned) -> NDArray[np.bool_]:
@@ -135,7 +137,7 @@ def _described(page: Scanned, text: str) -> str:
         name = page.html[k0:k1].tobytes().lower() if kind == markup.META else b""
         if name == b"description" or (name == b"og:description" and not said):
             said = page.html[v0:v1].tobytes()
-    description = " ".join(unescape(said.decode("utf-8", "replace")).split())
+    description = " ".join(unescape(said).split())
     wanted = re.findall(r"\w+", description.lower())
     if not wanted:
         return text

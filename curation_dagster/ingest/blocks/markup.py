@@ -31,7 +31,7 @@ TAG: Final = {name: number for number, name in enumerate(TAGS)}
 
 FLAGS: Final = (
     "nav footer header aside article main form table li pre heading blockquote figure dl button option noscript "
-    "hidden aria_hidden details a td p section ul code comment"
+    "hidden aria_hidden details a td p section ul code comment review"
 ).split()
 FLAG: Final = {name: 1 << bit for bit, name in enumerate(FLAGS)}
 _FLAGGED: Final = {
@@ -123,6 +123,9 @@ def _chars() -> np.ndarray:
 TAG_KEYS, TAG_NUMBERS = _table(TAGS, TAG_SLOTS)
 ATTRIBUTE_KEYS, ATTRIBUTE_NUMBERS = _table(ATTRIBUTES, ATTRIBUTE_SLOTS)
 KINDS, OWN_FLAGS, CHARS = _kinds(), _own_flags(), _chars()
-COMMENT_WORDS: Final = np.array(
-    sorted(fnv(w) for w in ("comment", "comments", "commentlist", "disqus")), np.uint64
-)
+_FLAG_WORDS: Final = {  # words of class, id, role and itemprop that mean the same everywhere
+    **dict.fromkeys(("comment", "comments", "commentlist", "disqus"), "comment"),
+    **dict.fromkeys(("review", "reviews", "testimonial", "testimonials"), "review"),
+}
+FLAG_WORDS: Final = np.array([fnv(word) for word in _FLAG_WORDS], np.uint64)
+WORD_FLAGS: Final = np.array([FLAG[flag] for flag in _FLAG_WORDS.values()], np.uint32)

@@ -20,9 +20,9 @@ from curation_dagster.ingest.blocks.markup import (
     BLOCK,
     CHARS,
     COMMA,
-    COMMENT_WORDS,
     DIGIT,
     FLAG,
+    FLAG_WORDS,
     INLINE,
     JSON_LD,
     KINDS,
@@ -42,6 +42,7 @@ from curation_dagster.ingest.blocks.markup import (
     UNSPACED,
     UPPER,
     VOID,
+    WORD_FLAGS,
 )
 
 U = np.uint64
@@ -83,8 +84,9 @@ REL, HREF, LANG_ATTR, ALTTEXT, XML_LANG = (
     ATTRIBUTE[n] for n in "rel href lang alttext xml:lang".split()
 )
 HIDDEN_FLAG, ARIA_FLAG = np.uint32(FLAG["hidden"]), np.uint32(FLAG["aria_hidden"])
-COMMENT_FLAG = np.uint32(FLAG["comment"])
 NONE_WORD = np.frombuffer(b"none", np.uint8)
+HIDDEN_WORD = np.frombuffer(b"hidden", np.uint8)
+CANONICAL = np.frombuffer(b"canonical", np.uint8)
 LD_JSON = np.frombuffer(b"application/ld+json", np.uint8)
 MATH_TEX = np.frombuffer(b"math/tex", np.uint8)
 X_TEX = np.frombuffer(b"application/x-tex", np.uint8)
@@ -254,16 +256,17 @@ def attributes(html, j, n, spans):
 
 
 @njit
-def is_display_none(html, start, end):
-    """Say whether a style holds `display: none`."""
-    i = find(html, start, end, NONE_WORD)
-    while i >= 0:
-        k = i - 1
-        while k > start and CHARS[html[k]] & SPACE:
-            k -= 1
-        if k >= start + 7 and html[k] == 58 and lower(html[k - 1]) == 121:  # ":" behind "display"
-            return True
-        i = find(html, i + 4, end, NONE_WORD)
+def is_out_of_sight(html, start, end):
+    """Say whether a style holds `display: none` or `visibility: hidden`."""
+    for word in (NONE_WORD, HIDDEN_WORD):
+        i = find(html, start, end, word)
+        while i >= 0:
+            k = i - 1
+            while k > start and CHARS[html[k]] & SPACE:
+                k -= 1
+            if k >= start + 7 and html[k] == 58 and lower(html[k - 1]) == 121:  # ":" behind a "y"
+                return True
+            i = find(html, i + 4, end, word)
     return False
 
 
@@ -297,9 +300,9 @@ def class_words(html, start, end, found, n_found, signature):
             found[n_found] = np.int32((key >> WORD_SHIFT) & WORD_BITS)
             n_found += 1
             if i - first >= 6:
-                for word in COMMENT_WORDS:
-                    if word == key:
-                        flags |= COMMENT_FLAG
+                for k in range(len(FLAG_WORDS)):
+                    if FLAG_WORDS[k] == key:
+                        flags |= WORD_FLAGS[k]
     return n_found, flags, signature
 
 
@@ -367,7 +370,10 @@ def state_fact(html, tag, spans, facts, n_facts):
                     facts, n_facts, META, spans[key, 0], spans[key, 1], spans[CONTENT, 0], spans[CONTENT, 1]
                 )  # fmt: skip
     elif tag == LINK_TAG:
-        if spans[REL, 0] >= 0:
+        r0, r1 = spans[REL, 0], spans[REL, 1]
+        if r0 >= 0 and (
+            starts(html, r0, r1, CANONICAL) or find(html, r0, min(r1, r0 + 100), LICENSE) >= 0
+        ):
             return add_fact(
                 facts, n_facts, LINK, spans[REL, 0], spans[REL, 1], spans[HREF, 0], spans[HREF, 1]
             )
@@ -842,7 +848,7 @@ def scan(
             muted = depth
             formula = custom
         class_to[n_elements] = n_classes
-        if spans[STYLE_ATTR, 0] >= 0 and is_display_none(
+        if spans[STYLE_ATTR, 0] >= 0 and is_out_of_sight(
             html, spans[STYLE_ATTR, 0], spans[STYLE_ATTR, 1]
         ):
             own |= HIDDEN_FLAG

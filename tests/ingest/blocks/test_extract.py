@@ -43,7 +43,7 @@ def text_of(page: str, **options: bool) -> str:
 def test_an_article_is_found_and_what_surrounds_it_is_not() -> None:
     text = text_of(ARTICLE)
     for sentence in SENTENCES:
-        assert unescape(sentence) in text
+        assert unescape(sentence.encode()) in text
     for other in ("Home", "Contact", "Privacy", "Copyright", "Ten towns"):
         assert other not in text
 
@@ -98,15 +98,15 @@ def test_a_page_is_judged_alone() -> None:
         pytest.param("&#65", "A", id="without a semicolon"),
         pytest.param("&#128512; &#x1F600;", "😀 😀", id="astral"),
         pytest.param("&#99999999;", "\ufffd", id="eight digits"),
-        pytest.param("&#999999999;", "\ufffd;", id="nine digits"),
-        pytest.param(f"a&#{'9' * 5000};b", "a\ufffd;b", id="5000 digits"),
+        pytest.param("&#999999999;", "\ufffd", id="nine digits"),
+        pytest.param(f"a&#{'9' * 5000};b", "a\ufffdb", id="5000 digits"),
         pytest.param(f"&#x{'f' * 5000} b", "\ufffd b", id="5000 hex digits"),
         pytest.param("&#xD800;&#0;", "\ufffd\ufffd", id="no characters"),
         pytest.param("&nosuch; & &;", "&nosuch; & &;", id="unknown"),
     ],
 )
 def test_entities(text: str, expected: str) -> None:
-    assert unescape(text) == expected
+    assert unescape(text.encode()) == expected
 
 
 @pytest.mark.parametrize(
