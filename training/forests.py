@@ -25,9 +25,9 @@ INNER_FOLDS: Final = 3
 _INNER_SEED: Final = 7
 PARAMETERS: Final[dict[str, Any]] = {
     "objective": "cross_entropy",
-    "learning_rate": 0.09,
+    "learning_rate": 0.08,
     "num_leaves": 31,
-    "max_depth": 6,
+    "max_depth": 7,
     "min_data_in_leaf": 40,
     "feature_fraction": 0.4,
     "bagging_fraction": 0.7,
@@ -40,7 +40,7 @@ PARAMETERS: Final[dict[str, Any]] = {
     "num_threads": 1,
     "verbose": -1,
 }
-SIGHT_ROUNDS, HINDSIGHT_ROUNDS = 60, 100  # trees
+SIGHT_ROUNDS, HINDSIGHT_ROUNDS = 80, 120  # trees
 
 
 def fit(taught: Sequence[Lesson]) -> Model:
@@ -92,48 +92,37 @@ def hindsight(lesson: Lesson, p: np.ndarray) -> np.ndarray:
 
 
 def flattened(booster: lightgbm.Booster) -> Forest:
-    """Turn LightGBM's trees into complete ones: a leaf above the last level fills what is below it."""
+    """Turn LightGBM's trees into nodes and the leaves each strikes out."""
     trees = booster.dump_model()["tree_info"]
-    depth = max(_depth(tree["tree_structure"]) for tree in trees)
-    features_ = np.zeros((len(trees), 2**depth - 1), np.int32)
-    thresholds = np.full((len(trees), 2**depth - 1), np.inf, np.float32)
-    values = np.zeros((len(trees), 2**depth), np.float32)
+    values = np.zeros((len(trees), 32), np.float32)
+    nodes: list[tuple[int, np.float32, int]] = []
+    starts = [0]
     for number, tree in enumerate(trees):
-        _fill(
-            tree["tree_structure"],
-            0,
-            0,
-            depth,
-            (features_[number], thresholds[number], values[number]),
-        )
-    return Forest(features_, thresholds, values)
+        _add(tree["tree_structure"], 0, nodes, values[number])
+        starts.append(len(nodes))
+    features_, thresholds, kept = zip(*nodes, strict=True) if nodes else ((), (), ())
+    return Forest(
+        np.array(starts, np.int32),
+        np.array(features_, np.int32),
+        np.array(thresholds, np.float32),
+        np.array(kept, np.uint32),
+        values,
+    )
 
 
-def _depth(node: dict[str, Any]) -> int:
+def _add(
+    node: dict[str, Any], first: int, nodes: list[tuple[int, np.float32, int]], values: np.ndarray
+) -> int:
+    """Add a subtree whose leftmost leaf is number `first`; return how many leaves it has."""
     if "leaf_value" in node:
-        return 0
-    return 1 + max(_depth(node["left_child"]), _depth(node["right_child"]))
-
-
-def _fill(
-    node: dict[str, Any],
-    at: int,
-    level: int,
-    depth: int,
-    arrays: tuple[np.ndarray, np.ndarray, np.ndarray],
-) -> None:
-    features_, thresholds, values = arrays
-    if "leaf_value" in node:
-        width = 2 ** (depth - level)
-        first = (at - (2**level - 1)) * width
-        values[first : first + width] = node["leaf_value"]
-        return
+        values[first] = node["leaf_value"]
+        return 1
+    left = _add(node["left_child"], first, nodes, values)
     threshold = np.float32(node["threshold"])
     if float(threshold) < node["threshold"]:  # x <= t must hold for the same float32 x
         threshold = np.nextafter(threshold, np.float32(np.inf))
-    features_[at], thresholds[at] = node["split_feature"], threshold
-    _fill(node["left_child"], 2 * at + 1, level + 1, depth, arrays)
-    _fill(node["right_child"], 2 * at + 2, level + 1, depth, arrays)
+    nodes.append((node["split_feature"], threshold, 0xFFFFFFFF ^ (((1 << left) - 1) << first)))
+    return left + _add(node["right_child"], first + left, nodes, values)
 
 
 def _boosted(rows: Sequence[np.ndarray], taught: Sequence[Lesson], rounds: int) -> lightgbm.Booster:

@@ -56,8 +56,8 @@ def validate(recipe: Recipe, shards: Collection[str] | None = None) -> Index:
     """Refuse what a stage would stumble over; return the index of the benchmarks.
 
     Raises:
-        RecipeError: for an extractor that is not installed, a quality key nothing measures, a benchmark that cannot be read, or, where the planned
-            shards are given, a classifier trained on shards that are not among them.
+        RecipeError: for an extractor that is not installed, a quality key nothing measures, a benchmark that cannot
+            be read, or, where the planned shards are given, a classifier trained on shards that are not among them.
     """
     require(recipe.ingest.extractor)
     key, signals = recipe.dedup.quality_key, signal_columns(recipe.steps)

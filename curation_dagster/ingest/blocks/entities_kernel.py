@@ -3,7 +3,7 @@
 Named references come from Python's own table. Import inside the function that needs it: this loads numba.
 """
 # The arguments of compiled functions are arrays and scalars whose types numba infers.
-# mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator,assignment"
 
 import html
 from html.entities import html5

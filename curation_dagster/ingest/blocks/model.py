@@ -19,11 +19,13 @@ PATH: Final = Path(__file__).with_name("model.npz")
 
 
 class Forest(NamedTuple):
-    """Boosted complete trees for `forest_kernel.predict`: a node's children are 2k + 1 and 2k + 2."""
+    """Boosted trees of at most 32 leaves, numbered from left to right, for `forest_kernel.predict`."""
 
-    features: NDArray[np.int32]  # (trees, 2**depth - 1)
-    thresholds: NDArray[np.float32]  # the same; a row goes left when its value is not above
-    values: NDArray[np.float32]  # (trees, 2**depth), of leaves
+    starts: NDArray[np.int32]  # (trees + 1,): where a tree's nodes begin
+    features: NDArray[np.int32]  # of nodes, like the next two
+    thresholds: NDArray[np.float32]  # a row goes left when its value is not above
+    kept: NDArray[np.uint32]  # the leaves that remain when it goes right
+    values: NDArray[np.float32]  # (trees, 32), of leaves
 
 
 class Model(NamedTuple):

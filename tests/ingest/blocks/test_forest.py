@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,9 +14,11 @@ from curation_dagster.ingest.blocks import forest_kernel, model
 from curation_dagster.ingest.blocks.model import Forest
 
 LEAF_LEFT = Forest(  # x0 <= .5 ? -1 : (x1 <= 2 ? 1 : 3), and a tree that is a leaf
-    np.array([[0, 0, 1], [0, 0, 0]], np.int32),
-    np.array([[0.5, np.inf, 2], [np.inf, np.inf, np.inf]], np.float32),
-    np.array([[-1, -1, 1, 3], [0.25, 0.25, 0.25, 0.25]], np.float32),
+    np.array([0, 2, 2], np.int32),
+    np.array([0, 1], np.int32),
+    np.array([0.5, 2], np.float32),
+    np.array([~1 & 0xFFFFFFFF, ~2 & 0xFFFFFFFF], np.uint32),
+    np.array([[-1, 1, 3] + [0] * 29, [0.25] + [0] * 31], np.float32),
 )
 
 
@@ -27,13 +30,14 @@ def predict(rows: np.ndarray, forest: Forest, selected: np.ndarray | None = None
 
 
 def walked(row: np.ndarray, forest: Forest) -> float:
-    """Walk every tree for one row."""
+    """Strike leaves tree by tree for one row; the first that remains counts."""
     total = 0.0
-    for feature, threshold, value in zip(*forest, strict=True):
-        node = 0
-        while node < len(feature):
-            node = 2 * node + 1 + int(row[feature[node]] > threshold[node])
-        total += float(value[node - len(feature)])
+    for tree, (start, end) in enumerate(pairwise(forest.starts.tolist())):
+        leaves = set(range(32))
+        for node in range(start, end):
+            if row[forest.features[node]] > forest.thresholds[node]:
+                leaves &= {k for k in leaves if int(forest.kept[node]) >> k & 1}
+        total += float(forest.values[tree][min(leaves)])
     return 1 / (1 + math.exp(-total))
 
 
@@ -66,7 +70,7 @@ def test_the_shipped_model_walks_as_in_python() -> None:
     shipped = model.load()
     for forest in (shipped.sight, shipped.hindsight):
         n_features = int(forest.features.max()) + 1
-        rows = np.random.default_rng(1).choice(forest.thresholds.ravel(), (5, n_features))
+        rows = np.random.default_rng(1).choice(forest.thresholds, (5, n_features))
         expected = [walked(row, forest) for row in rows]
         assert predict(rows, forest).tolist() == pytest.approx(expected, abs=1e-5)
 
@@ -78,7 +82,7 @@ def test_lightgbm_agrees() -> None:
     rows = chance.normal(size=(800, 6)).astype(np.float32)
     labels = (rows[:, 0] * rows[:, 1] + chance.normal(size=800) > 0).astype(float)
     booster = lightgbm.train(
-        {"objective": "cross_entropy", "num_leaves": 15, "max_depth": 5, "verbose": -1, "num_threads": 1,
+        {"objective": "cross_entropy", "num_leaves": 32, "verbose": -1, "num_threads": 1,
          "deterministic": True, "seed": 1, "boost_from_average": True},
         lightgbm.Dataset(rows, labels), 20,
     )  # fmt: skip

@@ -32,7 +32,10 @@ def pairs(page: str) -> list[tuple[int, int]]:
             f"<div class=both><div><p>{TEXT}</p></div><div><p>{TEXT}</p></div></div>", [],
             id="plain below what they share",
         ),
-        pytest.param("<b class=wide><p>Four words it has</p></b><b class=narrow><p>Four words it has</p></b>", [], id="short"),
+        pytest.param(
+            "<b class=wide><p>Four words it has</p></b><b class=narrow><p>Four words it has</p></b>",
+            [], id="short",
+        ),
         pytest.param(
             f"<div class=wide><pre>{TEXT}</pre></div><div class=narrow><pre>{TEXT}</pre></div>", [], id="code"
         ),
