@@ -3,8 +3,8 @@
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
 
 import numpy as np
-from numba import njit
 
+from curation_dagster.compiled import njit
 from curation_dagster.words_kernel import OFFSET, PRIME, U, mix
 
 

@@ -318,8 +318,8 @@ def explain(doc_id: str, recipe: str | None, as_json: bool) -> None:
 def apply(stage: str, source: Path, target: Path, recipe: str | None) -> None:
     """Run one STAGE on one file, without Dagster.
 
-    IN is a WARC (or JSONL, or Parquet) for ingest, else Parquet with doc_id (or id) and text. OUT is Parquet with
-    the stage's columns, rejected_by among them; annotate and score add signals instead.
+    IN is a WARC, WET, ARC, JSONL, Parquet, HTML or text file for ingest, else Parquet with doc_id (or id) and text.
+    OUT is Parquet with the stage's columns, rejected_by among them; annotate and score add signals instead.
     """
     from curation_dagster.commands import apply as apply_
 

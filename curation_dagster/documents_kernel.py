@@ -3,7 +3,8 @@
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
 
 import numpy as np
-from numba import njit
+
+from curation_dagster.compiled import njit
 
 
 @njit(nogil=True, cache=True)

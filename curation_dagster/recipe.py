@@ -93,6 +93,13 @@ class Ingest(Section):
         description="Text per row group: the unit of memory everywhere.",
     )
 
+    @model_validator(mode="after")
+    def _markup_is_there(self) -> Self:
+        if self.markup == "markdown" and self.extractor == "fast":
+            msg = 'extractor "fast" gives plain text only; markup = "markdown" needs blocks or trafilatura'
+            raise ValueError(msg)
+        return self
+
 
 class Normalize(Section):
     """Edit: Unicode NFC, line ends to LF, control characters removed."""

@@ -30,6 +30,7 @@ KEY: Columns = {"row": pl.UInt32, "doc_id": pl.String}
 VERDICT: Columns = KEY | {"rejected_by": pl.String, "text_bytes": pl.UInt32}
 
 RAW: Columns = VERDICT | {
+    "reason": pl.String,
     "url": pl.String,
     "locator": pl.String,
     "crawled_at": TIME,
@@ -42,6 +43,7 @@ RAW: Columns = VERDICT | {
     "declared_language": pl.String,
     "canonical_url": pl.String,
     "record_id": pl.String,
+    "warc_truncated": pl.String,
     "record_bytes": pl.UInt64,
     "unpacked_bytes": pl.UInt64,
     "text": pl.String,

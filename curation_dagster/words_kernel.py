@@ -8,8 +8,8 @@ float64.
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
 
 import numpy as np
-from numba import njit
 
+from curation_dagster.compiled import njit
 from curation_dagster.words import (
     DIGIT,
     FNV_OFFSET,

@@ -11,7 +11,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from curation_dagster.ingest.blocks.extract import main_text
+from curation_dagster.ingest.about import about
+from curation_dagster.ingest.blocks.extract import main_text, tags
 from curation_dagster.ingest.blocks.scratch import scan
 from training.forests import fit
 from training.lessons import gold_text, lessons
@@ -48,7 +49,9 @@ def crossvalidate(
         for examples in sets.values():
             for example in examples:
                 if fold(example.site, folds, seed) == part:
-                    texts[example.url] = main_text(scan(example.utf8), model)
+                    page = scan(example.utf8)
+                    said = about(tags(page)).description
+                    texts[example.url] = main_text(page, model, description=said)
     for name, examples in sets.items():
         yield name, report(examples, [texts[example.url] for example in examples], gold_text)
 

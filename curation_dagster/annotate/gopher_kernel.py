@@ -7,9 +7,9 @@ purpose: all it counts shares the decoded code point and its class.
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
 
 import numpy as np
-from numba import njit
 
 from curation_dagster.annotate.gopher import ALPHA, LINE_END, PUNCT, SPACE
+from curation_dagster.compiled import njit
 from curation_dagster.words import TABLE_SIZE
 from curation_dagster.words_kernel import OFFSET, PRIME, U, decode, mix, put
 

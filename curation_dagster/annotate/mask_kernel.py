@@ -10,9 +10,9 @@ it: it loads numba.
 from ipaddress import IPv4Network
 
 import numpy as np
-from numba import njit
 
 from curation_dagster.annotate.mask import SPECIAL_NETWORKS
+from curation_dagster.compiled import njit
 from curation_dagster.words import TABLE_SIZE
 from curation_dagster.words_kernel import OFFSET, PRIME, U, decode, mix
 

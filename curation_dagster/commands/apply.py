@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import click
 import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
@@ -34,6 +35,7 @@ def apply(stage: str, source: Path, target: Path, recipe: Recipe | None) -> int:
 
     Raises:
         RecipeError: when the stage needs something only a recipe can name.
+        IntegrityError: when the file is damaged and the recipe's `ingest.on_damage` is "fail".
         SchemaError: when the input lacks doc_id (or id) or text.
     """
     from curation_dagster.scaffold import default_recipe
@@ -47,16 +49,28 @@ def apply(stage: str, source: Path, target: Path, recipe: Recipe | None) -> int:
         "score": _score,
         "decontaminate": _decontaminate,
     }
-    return _write(target, stages[stage](source, config))
+    empty = schema.RAW if stage == "ingest" else schema.KEY
+    return _write(target, stages[stage](source, config), empty)
 
 
 def _ingest(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
-    from curation_dagster.ingest.read import numbered, read
+    from curation_dagster.ingest.page import require
+    from curation_dagster.ingest.read import noted, numbered, read
 
+    require(recipe.ingest.extractor)
     source = Source(name="file", paths=(str(path),))
     entry = plan.Input(path.name, str(path), path.stat().st_size, "")
+    account: dict[str, Any] = {"damaged_ranges": 0, "damaged_bytes": 0, "damaged": []}
     with path.open("rb") as stream:
-        yield from numbered(read(stream, entry, source, recipe.ingest))
+        yield from numbered(
+            noted(read(stream, entry, source, recipe.ingest), recipe.ingest, account)
+        )
+    if account["damaged"]:
+        first = account["damaged"][0]
+        click.echo(
+            f"{account['damaged_ranges']} damaged ranges, {account['damaged_bytes']:,} bytes; "
+            f"the first at {first['at']}: {first['why']}", err=True,
+        )  # fmt: skip
 
 
 def _annotate(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
@@ -164,10 +178,10 @@ def _documents(path: Path) -> Iterator[pl.DataFrame]:
             yield frame.with_columns(pl.col("doc_id", "text").cast(pl.String))
 
 
-def _write(target: Path, frames: Iterable[pl.DataFrame]) -> int:
+def _write(target: Path, frames: Iterable[pl.DataFrame], empty: schema.Columns) -> int:
     draft = target.with_name(f".{target.name}.draft")
     iterator = iter(frames)
-    first = next(iterator, pl.DataFrame(schema=schema.KEY))
+    first = next(iterator, pl.DataFrame(schema=empty))
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with table.TableWriter(draft, dict(first.schema)) as writer:

@@ -1,6 +1,6 @@
 """`curate warmup`: compile every kernel once and load every model, so that the first run does not pay for it.
 
-Numba keeps what it compiled beside the source (or under NUMBA_CACHE_DIR), for this processor.
+What is compiled is kept in the package's `__pycache__` (or under NUMBA_CACHE_DIR), for this processor; see `compiled`.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ conventions.
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
 
 import numpy as np
-from numba import njit
 
+from curation_dagster.compiled import njit
 from curation_dagster.words_kernel import mix, terms
 
 U = np.uint64

@@ -8,7 +8,8 @@ document.
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
 
 import numpy as np
-from numba import njit
+
+from curation_dagster.compiled import njit
 
 U = np.uint64
 HALF, LOW = U(32), U(0xFFFFFFFF)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_CODINGS: Final = 5  # as curl
 _MAX_INTERIM: Final = 10
+_MAX_HEAD_BYTES: Final = 256 << 10
 _MAX_MEMBERS: Final = 100  # of a gzip body: each copies what follows it
 _MAX_VALUE_CHARS: Final = 200  # of a header whose repeats are joined, and of Content-Type
 _ZSTD_WINDOW_BYTES: Final = 8 << 20  # RFC 9659
@@ -39,7 +40,7 @@ _STATUS: Final = re.compile(
 _FOLD: Final = re.compile(r"\r?\n[ \t]+")
 _CHARSET: Final = re.compile(r"""[;,\s]charset\s*=\s*["']?\s*([^\s"';,]+)""")
 _CHUNK: Final = re.compile(rb"[ \t]*([0-9a-fA-F]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
-_CONTROLS: Final = bytes({*range(0x20), 0x7F} - {*b"\t\n\f\r\x1b"})  # as WHATWG tells binary data
+CONTROLS: Final = bytes({*range(0x20), 0x7F} - {*b"\t\n\f\r\x1b"})  # as WHATWG tells binary data
 _HTML: Final = {"text/html", "application/xhtml+xml", "application/vnd.wap.xhtml+xml"}
 _UNKNOWN: Final = {None, "unknown/unknown", "application/unknown", "*/*"}
 _MAYBE: Final = {
@@ -117,11 +118,12 @@ def _head(block: bytes, at: int) -> tuple[dict[str, str], int]:
     The first of equal names wins, but the last Content-Type that is one does (as in Fetch), and lists
     of codings are joined. A line that begins with `<` belongs to a body nobody set apart.
     """
-    end = block.find(b"\n\r\n", at - 1)
-    bare = block.find(b"\n\n", at - 1, len(block) if end < 0 else end)
+    last = min(len(block), at + _MAX_HEAD_BYTES)
+    end = block.find(b"\n\r\n", at - 1, last)
+    bare = block.find(b"\n\n", at - 1, last if end < 0 else end)
     end, body_at = (bare, bare + 2) if bare >= 0 else (end, end + 3)
     if end < 0:
-        end = body_at = len(block)
+        end = body_at = last
     tag = block.find(b"\n<", at - 1, end)
     if tag >= 0:
         end, body_at = tag, tag + 1
@@ -289,7 +291,7 @@ def _unchunked(body: bytes) -> tuple[bytes, str | None]:
 
 def _is_text(body: bytes) -> bool:
     head = body[:512]
-    return len(head) == len(head.translate(None, _CONTROLS))
+    return len(head) == len(head.translate(None, CONTROLS))
 
 
 def _larger(limit: int) -> str:

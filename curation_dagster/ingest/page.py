@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 from curation_dagster.errors import RecipeError
 from curation_dagster.ingest.about import about
 from curation_dagster.ingest.charset import decode
+from curation_dagster.ingest.http import CONTROLS
 
 if TYPE_CHECKING:
-    from curation_dagster.ingest.blocks.scratch import Scanned
     from curation_dagster.recipe import Ingest
 
 Row = dict[str, Any]
-_TITLE_CHARS: Final = 200  # of an explanation
+_MAX_REASON_CHARS: Final = 200
+_LOOKED_AT_BYTES, _CONTROL_SHARE = 4096, 0.02  # more control characters than that are no text
 
 
 def page(body: bytes, charset: str | None, url: str | None, config: Ingest) -> Row:
@@ -27,13 +28,12 @@ def page(body: bytes, charset: str | None, url: str | None, config: Ingest) -> R
 
     if not body.strip():
         return {"rejected_by": "ingest.empty"}
-    decoded = decode(body, charset)
-    row: Row = {"charset": decoded.charset, "replaced_char_ratio": decoded.replaced_ratio}
-    if decoded.replaced_ratio > config.max_replaced_char_ratio:
-        return row | {"rejected_by": "ingest.undecodable"}
-    scanned = scratch.scan(decoded.utf8)
+    row, utf8 = _decoded(body, charset, config, is_html=True)
+    if utf8 is None:
+        return row
+    scanned = scratch.scan(utf8)
     if scanned.status:
-        return row | {"rejected_by": "ingest.too_complex", "title": extract.REFUSED[scanned.status]}
+        return row | refused("ingest.too_complex", extract.REFUSED[scanned.status])
     said = about(extract.tags(scanned), url)
     row |= {
         "title": said.title,
@@ -41,21 +41,31 @@ def page(body: bytes, charset: str | None, url: str | None, config: Ingest) -> R
         "declared_language": said.language,
         "canonical_url": said.canonical_url,
     }
-    try:
-        text = _text(scanned, decoded.utf8, config)
-    except (ValueError, RuntimeError) as error:  # a library gives up on the page
-        return row | {"rejected_by": "ingest.unparsable", "title": str(error)[:_TITLE_CHARS]}
+    if config.extractor == "blocks":
+        text = extract.main_text(
+            scanned, description=said.description,
+            markdown=config.markup == "markdown", comments=config.comments,
+        )  # fmt: skip
+    else:
+        try:
+            text = _by_library(utf8.decode(), config)
+        except Exception as error:  # noqa: BLE001 - whatever a library raises on a page is that page's trouble
+            return row | refused("ingest.unparsable", f"{type(error).__name__}: {error}")
     return row | ({"text": text} if text.strip() else {"rejected_by": "ingest.no_text"})
 
 
 def plain(body: bytes, charset: str | None, config: Ingest) -> Row:
     """Return the fields of a plain text."""
-    decoded = decode(body, charset, html=False)
-    row: Row = {"charset": decoded.charset, "replaced_char_ratio": decoded.replaced_ratio}
-    if decoded.replaced_ratio > config.max_replaced_char_ratio:
-        return row | {"rejected_by": "ingest.undecodable"}
-    text = decoded.utf8.decode()
+    row, utf8 = _decoded(body, charset, config, is_html=False)
+    if utf8 is None:
+        return row
+    text = utf8.decode()
     return row | ({"text": text} if text.strip() else {"rejected_by": "ingest.no_text"})
+
+
+def refused(rule: str, reason: str) -> Row:
+    """Return the fields of a record that is rejected for a reason worth telling."""
+    return {"rejected_by": rule, "reason": reason[:_MAX_REASON_CHARS]}
 
 
 def require(extractor: str) -> None:
@@ -73,26 +83,30 @@ def require(extractor: str) -> None:
         raise RecipeError(msg) from error
 
 
-def _text(scanned: Scanned, utf8: bytes, config: Ingest) -> str:
-    if config.extractor == "blocks":
-        from curation_dagster.ingest.blocks.extract import main_text
+def _decoded(
+    body: bytes, charset: str | None, config: Ingest, *, is_html: bool
+) -> tuple[Row, bytes | None]:
+    """Decode to UTF-8; no bytes where that loses too much, or what comes out is no text."""
+    decoded = decode(body, charset, html=is_html)
+    row: Row = {"charset": decoded.charset, "replaced_char_ratio": decoded.replaced_ratio}
+    if decoded.replaced_ratio > config.max_replaced_char_ratio:
+        return row | {"rejected_by": "ingest.undecodable"}, None
+    head = decoded.utf8[:_LOOKED_AT_BYTES]
+    if len(head) - len(head.translate(None, CONTROLS)) > _CONTROL_SHARE * len(head):
+        return row | {"rejected_by": "ingest.not_text"}, None
+    return row, decoded.utf8
 
-        return main_text(scanned, markdown=config.markup == "markdown", comments=config.comments)
+
+def _by_library(html: str, config: Ingest) -> str:
     if config.extractor == "fast":
         from resiliparse.extract.html2text import extract_plain_text
 
         text: str = extract_plain_text(
-            utf8.decode(), main_content=True, comments=config.comments, post_meta=False, alt_texts=False,
+            html, main_content=True, comments=config.comments, post_meta=False, alt_texts=False,
             list_bullets=True,
         )  # fmt: skip
         return text
     import trafilatura
 
-    return (
-        trafilatura.extract(
-            utf8.decode(),
-            include_comments=config.comments,
-            output_format="markdown" if config.markup == "markdown" else "txt",
-        )
-        or ""
-    )
+    markup = "markdown" if config.markup == "markdown" else "txt"
+    return trafilatura.extract(html, include_comments=config.comments, output_format=markup) or ""

@@ -7,16 +7,19 @@ every later stage. Pages are worked on by as many threads as Polars has.
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
+import zstandard
 
 from curation_dagster import plan, schema
 from curation_dagster.errors import IntegrityError, RecipeError
 from curation_dagster.ingest import tabular, warc
-from curation_dagster.ingest.page import page, plain, require
+from curation_dagster.ingest.page import Row, page, plain, refused, require
 from curation_dagster.job import write_table
 
 if TYPE_CHECKING:
@@ -30,13 +33,12 @@ _MAX_BATCH_ROWS: Final = 50_000
 _AHEAD: Final = 16  # records a thread may be ahead of the writer
 _AHEAD_BYTES: Final = 256 << 20
 _SHOWN: Final = 20
-_SUFFIXES: Final = {
-    "warc": (".warc", ".warc.gz", ".warc.zst", ".wet", ".wet.gz", ".wat", ".wat.gz", ".arc", ".arc.gz"),
-    "jsonl": (".jsonl", ".jsonl.gz", ".jsonl.zst", ".json", ".json.gz", ".ndjson", ".ndjson.gz"),
-    "parquet": (".parquet",),
+_SUFFIXES: Final = {  # behind them may be .gz or .zst, but for Parquet
+    "warc": (".warc", ".wet", ".wat", ".arc"),
+    "jsonl": (".jsonl", ".json", ".ndjson"),
     "html": (".html", ".htm", ".xhtml"),
     "text": (".txt", ".text", ".md"),
-}  # fmt: skip
+}
 _FILES: Final = {"html": "text/html", "text": "text/plain"}  # a file a document
 _COLUMNS: Final = {
     k: v for k, v in schema.RAW.items() if k not in {"row", "doc_id", "locator", "text_bytes"}
@@ -57,17 +59,37 @@ def ingest_shard(job: Job, files: Files) -> dict[str, Any]:
     def frames() -> Iterator[pl.DataFrame]:
         for entry in job.shard.inputs:
             with plan.open_input(entry, job.store.endpoint_url) as stream:
-                for frame in read(stream, entry, source, config):
-                    _note_damage(account, frame)
-                    if account["damaged"] and config.on_damage == "fail":
-                        at = account["damaged"][0]
-                        msg = f'{at["at"]}: damaged: {at["why"]}; ingest.on_damage is "fail"'
-                        raise IntegrityError(msg)
-                    yield frame
+                yield from noted(read(stream, entry, source, config), config, account)
 
+    packed = _regrouped(frames(), config.batch_text_bytes, "text_bytes")
     return write_table(
-        job, files, schema.RAW, numbered(frames()), bytes_in=job.shard.bytes, account=account
+        job, files, schema.RAW, numbered(packed), bytes_in=job.shard.bytes, account=account
     )
+
+
+def noted(
+    frames: Iterable[pl.DataFrame], config: Ingest, account: dict[str, Any]
+) -> Iterator[pl.DataFrame]:
+    """Pass frames on and keep an account of the damaged ranges among their rows, the first 20 by name.
+
+    Raises:
+        IntegrityError: at the first, when the recipe says "fail".
+    """
+    for frame in frames:
+        damaged = frame.filter(pl.col("rejected_by") == warc.DAMAGED)
+        account["damaged_ranges"] += damaged.height
+        account["damaged_bytes"] += int(damaged["record_bytes"].sum() or 0)
+        shown = damaged.select("locator", "record_bytes", "reason").head(
+            _SHOWN - len(account["damaged"])
+        )
+        account["damaged"] += [
+            {"at": at, "bytes": size, "why": why} for at, size, why in shown.iter_rows()
+        ]
+        if account["damaged"] and config.on_damage == "fail":
+            first = account["damaged"][0]
+            msg = f'{first["at"]}: damaged: {first["why"]}; ingest.on_damage is "fail"'
+            raise IntegrityError(msg)
+        yield frame
 
 
 def read(stream: Any, entry: plan.Input, source: Source, config: Ingest) -> Iterator[pl.DataFrame]:  # noqa: ANN401
@@ -83,9 +105,11 @@ def read(stream: Any, entry: plan.Input, source: Source, config: Ingest) -> Iter
     elif kind in _FILES:
         frames = iter([_whole(stream, kind, entry, config)])
     elif kind == "jsonl":
-        frames = _regrouped(tabular.json_lines(stream, entry.path, source), config.batch_text_bytes)
+        lines = tabular.json_lines(stream, entry.path, source)
+        frames = _regrouped(lines, config.batch_text_bytes, "record_bytes")
     else:
-        frames = _regrouped(tabular.parquet(stream, entry.path, source), config.batch_text_bytes)
+        tables = tabular.parquet(stream, entry.path, source)
+        frames = _regrouped(tables, config.batch_text_bytes, "record_bytes")
     prefix = plan.doc_prefix(source.name, entry.path)
     last, seen, accounted = -1, 0, 0  # the last offset of the batch before, and its rows; bytes
     for frame in frames:
@@ -117,71 +141,84 @@ def format_of(path: str, source: Source) -> str:
     """
     if source.format != "auto":
         return source.format
+    name = path.lower()
+    if name.endswith(".parquet"):
+        return "parquet"
+    name = name.removesuffix(".gz").removesuffix(".zst")
     for kind, suffixes in _SUFFIXES.items():
-        if path.lower().endswith(suffixes):
+        if name.endswith(suffixes):
             return kind
     msg = f"source {source.name!r}: cannot tell the format of {path} by its name; set `format`"
     raise RecipeError(msg)
 
 
-def _rows(records: Iterable[Record], config: Ingest) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Work on records in threads, in order; what waits is bounded in number and in bytes."""
+def _rows(records: Iterable[Record], config: Ingest) -> Iterator[tuple[int, Row]]:
+    """Work on records in threads, in order. What waits, read or done, is bounded in number and in bytes."""
     threads = pl.thread_pool_size()
     if threads == 1 or config.extractor != "blocks":  # libraries hold the GIL
         for record in records:
             yield record.offset, warc.row(record, config)
         return
-    waiting: deque[tuple[int, int, Future[dict[str, Any]]]] = deque()
-    held = 0
-    with ThreadPoolExecutor(threads, "ingest") as pool:
+    waiting: deque[tuple[int, int, Future[Row]]] = deque()
+    pool = ThreadPoolExecutor(threads, "ingest")
+    try:
         for record in records:
             waiting.append(
                 (record.offset, len(record.block), pool.submit(warc.row, record, config))
             )
-            held += len(record.block)
-            while waiting and (held > _AHEAD_BYTES or len(waiting) > _AHEAD * threads):
-                offset, size, row = waiting.popleft()
-                held -= size
+            while waiting and (len(waiting) > _AHEAD * threads or _held(waiting) > _AHEAD_BYTES):
+                offset, _, row = waiting.popleft()
                 yield offset, row.result()
         while waiting:
             offset, _, row = waiting.popleft()
             yield offset, row.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _held(waiting: Iterable[tuple[int, int, Future[Row]]]) -> int:
+    """Count the bytes that wait: of a record that is done, its text if that is more."""
+    held = 0
+    for _, size, row in waiting:
+        is_done = row.done() and row.exception() is None
+        held += max(size, len(row.result().get("text") or "")) if is_done else size
+    return held
 
 
 def _whole(stream: Any, kind: str, entry: plan.Input, config: Ingest) -> pl.DataFrame:  # noqa: ANN401
-    """Read a file that is one document."""
-    row: dict[str, Any] = {"offset": 0, "url": entry.path, "content_type": _FILES[kind]}
-    row |= {"record_bytes": entry.bytes, "unpacked_bytes": entry.bytes}
-    if entry.bytes > config.max_record_bytes:
-        row["rejected_by"] = "ingest.too_large"
-    elif kind == "html":
-        row |= page(stream.read(), None, None, config)
-    else:
-        row |= plain(stream.read(), None, config)
+    """Read a file that is one document, as it is or compressed."""
+    row: Row = {"offset": 0, "url": entry.path, "content_type": _FILES[kind]}
+    row["record_bytes"] = entry.bytes
+    data: bytes | None = None
+    try:
+        data = _unpacked(stream, entry.path.lower(), config.max_record_bytes + 1)
+    except (gzip.BadGzipFile, EOFError, zlib.error, zstandard.ZstdError) as error:
+        row |= refused(warc.DAMAGED, str(error))
+    if data is not None:
+        row["unpacked_bytes"] = len(data)
+        if len(data) > config.max_record_bytes:
+            row |= warc.TOO_LARGE
+        else:
+            row |= page(data, None, None, config) if kind == "html" else plain(data, None, config)
     return pl.DataFrame([row], schema={"offset": pl.UInt64, **_COLUMNS})
 
 
-def _note_damage(account: dict[str, Any], frame: pl.DataFrame) -> None:
-    damaged = frame.filter(pl.col("rejected_by") == warc.DAMAGED)
-    account["damaged_ranges"] += damaged.height
-    account["damaged_bytes"] += int(damaged["record_bytes"].sum() or 0)
-    room = _SHOWN - len(account["damaged"])
-    account["damaged"] += [
-        {"at": at, "bytes": size, "why": why}
-        for at, size, why in damaged.select("locator", "record_bytes", "title")
-        .head(room)
-        .iter_rows()
-    ]
+def _unpacked(stream: Any, name: str, limit: int) -> bytes:  # noqa: ANN401 - any binary stream
+    if name.endswith(".gz"):
+        with gzip.GzipFile(fileobj=stream) as file:
+            return file.read(limit)
+    if name.endswith(".zst"):
+        with zstandard.ZstdDecompressor().stream_reader(stream) as file:
+            return bytes(file.read(limit))
+    return bytes(stream.read(limit))
 
 
-def _batched(
-    records: Iterable[tuple[int, dict[str, Any]]], max_bytes: int
-) -> Iterator[pl.DataFrame]:
-    rows: list[dict[str, Any]] = []
+def _batched(records: Iterable[tuple[int, Row]], max_bytes: int) -> Iterator[pl.DataFrame]:
+    rows: list[Row] = []
     held = 0
     for offset, row in records:
         rows.append({"offset": offset, **row})
-        held += len(row.get("text") or "")
+        held += len((row.get("text") or "").encode()) + len(row.get("url") or "")
         if held >= max_bytes or len(rows) >= _MAX_BATCH_ROWS:
             yield pl.DataFrame(rows, schema={"offset": pl.UInt64, **_COLUMNS})
             rows, held = [], 0
@@ -189,13 +226,15 @@ def _batched(
         yield pl.DataFrame(rows, schema={"offset": pl.UInt64, **_COLUMNS})
 
 
-def _regrouped(frames: Iterable[pl.DataFrame], max_bytes: int) -> Iterator[pl.DataFrame]:
-    """Merge small frames until they hold about `max_bytes`; none is longer than the cap on rows."""
+def _regrouped(
+    frames: Iterable[pl.DataFrame], max_bytes: int, column: str
+) -> Iterator[pl.DataFrame]:
+    """Merge small frames until a column of sizes adds up to `max_bytes`; none is longer than the cap on rows."""
     held: list[pl.DataFrame] = []
     size = rows = 0
     for frame in frames:
         held.append(frame)
-        size += int(frame["record_bytes"].sum() or 0)
+        size += int(frame[column].sum() or 0)
         rows += frame.height
         if size >= max_bytes or rows >= _MAX_BATCH_ROWS:
             yield pl.concat(held, how="diagonal")

@@ -26,7 +26,7 @@ _CHUNK: Final = 16 << 20
 _ROWS: Final = 256  # small: rows may be books; `read` merges them
 _PIECE: Final = 1 << 20
 _ZSTD_PIECE: Final = 1 << 14
-_DAMAGE: Final = (OSError, EOFError, zlib.error, zstandard.ZstdError)
+_DAMAGE: Final = (gzip.BadGzipFile, EOFError, zlib.error, zstandard.ZstdError)
 _DATES: Final = (
     "%+",
     "%Y-%m-%d %H:%M:%S%.f%#z",
@@ -80,6 +80,8 @@ def parquet(stream: Any, name: str, source: Source) -> Iterator[pl.DataFrame]:  
                 yield _rows(frame, row, source)
                 row += frame.height
     except (ArrowInvalid, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the storage failed; Arrow's own have no errno
         yield _damaged(row, str(error))
 
 
@@ -144,7 +146,7 @@ def _damaged(offset: int, error: str) -> pl.DataFrame:
         {
             "offset": [offset],
             "rejected_by": ["ingest.damaged"],
-            "title": [error],
+            "reason": [error],
             "record_bytes": [0],
         },
         schema_overrides={"offset": pl.UInt64, "record_bytes": pl.UInt64},

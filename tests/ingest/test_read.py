@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import sys
+from concurrent.futures import Future
 
 import polars as pl
 import pytest
+import zstandard
 from shared_data import DATA
 
 from curation_dagster.errors import IntegrityError, RecipeError
@@ -25,6 +29,7 @@ ARTICLE = (
     f"<article><h2>Ice</h2><p>{TEXT}</p><pre>  x = 1\n  y = 2</pre></article>"
     "<footer><a href='https://creativecommons.org/licenses/by/4.0/'>CC BY</a></footer></body></html>"
 ).encode()
+ZSTD = zstandard.compress(ARTICLE)
 
 
 def rows(data: bytes, name: str, **config) -> pl.DataFrame:
@@ -70,6 +75,12 @@ def test_bytes_not_accounted_for_are_an_error(monkeypatch, warc) -> None:
         pytest.param("a.HTM", b"<p></p>", ("a.HTM", "text/html", "ingest.no_text", None), id="empty"),
         pytest.param("a.txt", b"Caf\xe9", ("a.txt", "text/plain", None, None), id="text, latin-1"),
         pytest.param("a.md", b" \n", ("a.md", "text/plain", "ingest.no_text", None), id="blank"),
+        pytest.param("a.txt.gz", gzip.compress(b"Ice"), ("a.txt.gz", "text/plain", None, None), id="gzip"),
+        pytest.param("a.html.zst", ZSTD, ("a.html.zst", "text/html", None, "Ice"), id="zstd"),
+        pytest.param(
+            "a.txt.gz", gzip.compress(b"Ice")[:-9], ("a.txt.gz", "text/plain", "ingest.damaged", None), id="cut"
+        ),
+        pytest.param("a.txt", bytes(range(256)) * 9, ("a.txt", "text/plain", "ingest.not_text", None), id="binary"),
         pytest.param("a.txt", b"x" * 99, ("a.txt", "text/plain", "ingest.too_large", None), id="large"),
     ],
 )  # fmt: skip
@@ -82,6 +93,20 @@ def test_a_file_a_document(name, data, expected) -> None:
     if name == "a.txt" and len(data) == 4:
         assert found["text"].to_list() == ["Café"]
         assert found["charset"].to_list() == ["windows-1252"]
+
+
+def test_small_files_share_row_groups() -> None:
+    frames = [rows(f"A short text, number {n}.".encode(), f"{n:02}.txt") for n in range(30)]
+    packed = list(read._regrouped(frames, 300, "text_bytes"))
+    assert [f.height for f in packed[:3]] == [13, 13, 4]
+    assert pl.concat(packed).equals(pl.concat(frames))
+
+
+def test_what_waits_is_bounded_by_what_it_became() -> None:
+    done, failed, running = Future(), Future(), Future()
+    done.set_result({"text": "x" * 500})
+    failed.set_exception(OSError())
+    assert read._held([(0, 10, done), (1, 20, failed), (2, 40, running), (3, 900, done)]) == 1460
 
 
 def test_what_a_page_gives(warc) -> None:
@@ -126,11 +151,22 @@ def test_a_page_with_too_many_elements_is_refused(monkeypatch, warc) -> None:
     monkeypatch.setattr(scratch, "_LOCAL", type(scratch._LOCAL)())
     found = warc.rows(warc.response(MANY) + warc.response())
     assert found["rejected_by"].to_list() == ["ingest.too_complex", None]
-    assert found["title"][0] == "too many elements"
+    assert found["reason"][0] == "too many elements"
+
+
+def test_whatever_a_library_raises_is_the_pages_trouble(monkeypatch, warc) -> None:
+    trafilatura = pytest.importorskip("trafilatura")
+
+    def fail(*_args, **_options):
+        raise KeyError("head")
+
+    monkeypatch.setattr(trafilatura, "extract", fail)
+    found = warc.rows(warc.response(), extractor="trafilatura")
+    assert found.select("rejected_by", "reason").row(0) == ("ingest.unparsable", "KeyError: 'head'")
 
 
 def test_an_extractor_that_is_not_installed(monkeypatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "trafilatura", None)
+    monkeypatch.setitem(sys.modules, "trafilatura", None)
     with pytest.raises(RecipeError, match=r"pip install .*curation_dagster\[trafilatura\]"):
         page.require("trafilatura")
     page.require("blocks")

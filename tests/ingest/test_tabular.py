@@ -218,7 +218,7 @@ def test_a_damaged_parquet_is_a_row(warc) -> None:
     for bad in (data[:100], b"", data[:10] + b"\xff" * 20 + data[30:]):
         rows = warc.rows(bad, "a.parquet")
         assert rows["rejected_by"].to_list() == ["ingest.damaged"]
-        assert rows["title"][0]
+        assert rows["reason"][0]
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_parquet_columns_that_do_not_fit(warc, columns, options, said) -> None:
         pytest.param("a.ndjson", {}, 1, id="ndjson"),
         pytest.param("A.JSONL", {}, 1, id="upper case"),
         pytest.param("a.txt", {"format": "jsonl"}, 1, id="by recipe"),
-        pytest.param("a.txt", {}, None, id="unknown"),
+        pytest.param("a.xyz", {}, None, id="unknown"),
         pytest.param("a.warc.bz2", {}, None, id="unknown compression"),
         pytest.param("jsonl", {}, None, id="no suffix"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 from datetime import UTC, datetime
 
 import polars as pl
@@ -67,8 +68,8 @@ def mixed(warc) -> list[tuple[bytes, str | None]]:
         (record("revisit", b"HTTP/1.1 200 OK\r\nServer: s\r\n\r\n"), "ingest.record_revisit"),
         (record("resource", page, Content_Type="text/html"), None),
         (record("resource", b"GIF89a", Content_Type="image/gif"), "ingest.record_resource"),
-        (record("odd", b"x"), "ingest.record_odd"),
-        (record("o d", b"x"), "ingest.record_unknown"),
+        (record("odd", b"x"), "ingest.record_unknown"),
+        (record("continuation", b"x"), "ingest.record_continuation"),
         (response(head=b"HTTP/1.1 404 Gone\r\nContent-Type: text/html\r\n"), "ingest.http_status"),
         (response(head=b"HTTP/1.1 301 Moved\r\nLocation: /b\r\n"), "ingest.http_status"),
         (response(b"%PDF-1.7", typed + b"application/pdf\r\n"), "ingest.not_html"),
@@ -80,7 +81,7 @@ def mixed(warc) -> list[tuple[bytes, str | None]]:
         (response(b"", bare), "ingest.empty"),
         (response(b""), "ingest.empty"),
         (response(b" \r\n\t "), "ingest.empty"),
-        (response(bytes(range(128, 256)) * 9), None),  # in windows-1252 every byte is a character
+        (response(bytes(range(160, 256)) * 9), None),  # in windows-1252 every byte is a character
         (response(LONG), "ingest.too_large"),
         (response(zipped(LONG), head + GZ), "ingest.too_large"),
         (response(b"<html><head><title>Blank</title></head><body></body></html>"), "ingest.no_text"),
@@ -187,6 +188,58 @@ def test_what_a_page_says_of_itself(warc) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("date", "expected"),
+    [
+        pytest.param("2026-01-02T03:04:05Z", (3, 4, 5, 0), id="seconds"),
+        pytest.param("2026-01-02T03:04:05.123456789Z", (3, 4, 5, 123456), id="nanoseconds"),
+        pytest.param("2026-01-02T03:04:05.123+02:30", (0, 34, 5, 123000), id="a zone"),
+        pytest.param("20260102030405", (3, 4, 5, 0), id="14 digits"),
+        pytest.param("2026-13-02T03:04:05Z", None, id="month 13"),
+        pytest.param("0001-01-01T00:00:00+14:00", None, id="before the first year"),
+    ],
+)
+def test_dates(warc, date, expected) -> None:
+    at = datetime(2026, 1, 2, *expected, tzinfo=UTC) if expected else None
+    assert warc.rows(warc.response(WARC_Date=date))["crawled_at"].to_list() == [at]
+
+
+def test_what_a_file_says_is_bounded(warc) -> None:
+    long = warc.record("x" * 1000, b"", url="http://a.example/" + "y" * 100_000)
+    row = warc.rows(long + warc.response(WARC_Truncated="length")).row(0, named=True)
+    assert row["rejected_by"] == "ingest.record_unknown"
+    assert len(row["url"]) == 8192
+    assert warc.rows(warc.response(WARC_Truncated="length"))["warc_truncated"][0] == "length"
+
+
+@pytest.mark.parametrize(
+    ("head", "reason"),
+    [
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n", "ingest.too_large", id="html"
+        ),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\n", "ingest.not_html", id="video"
+        ),
+        pytest.param(
+            b"HTTP/1.1 404 No\r\nContent-Type: text/html\r\n", "ingest.http_status", id="404"
+        ),
+    ],
+)
+def test_a_large_record_is_what_its_head_says(warc, head, reason) -> None:
+    data = warc.response(b"x" * (3 << 20), head) + warc.record("metadata", b"y" * (3 << 20))
+    rows = warc.rows(data, max_record_bytes=1000)
+    assert rows["rejected_by"].to_list() == [reason, "ingest.record_metadata"]
+    assert rows["http_status"][0] in {200, 404}
+
+
+def test_binary_data_is_no_text(warc) -> None:
+    noise = random.Random(5).randbytes(20_000)
+    bodies = [b"<html>" + noise, b"%PDF-1.7\n" + noise, gzip.compress(b"x")[:9] + noise]
+    rows = warc.rows(b"".join(warc.response(b) for b in bodies))
+    assert set(rows["rejected_by"]) <= {"ingest.not_text", "ingest.undecodable"}
+
+
 FRENCH = "Le café où nous déjeunions était fermé à cause de la neige. "
 KOREAN = "겨울 내내 항구가 얼어 있었고 배들은 부두에 묶여 있었다. 뷁 "
 JAPANESE = "その冬は港が十一週間も凍りつき、船は岸壁につながれたままだった。①② "
@@ -277,7 +330,7 @@ def test_a_corrupt_middle_costs_what_is_there(warc, name) -> None:
     reasons = rows["rejected_by"].to_list()
     if name != "plain.warc":  # where bytes of a page may be anything
         assert reasons.count("ingest.damaged") == 1
-        assert rows.filter(rejected_by="ingest.damaged")["title"][0]
+        assert rows.filter(rejected_by="ingest.damaged")["reason"][0]
     assert reasons.count(None) >= (
         0 if name == "whole.warc.gz" else 8
     )  # which is one block of deflate

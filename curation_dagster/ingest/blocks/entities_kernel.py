@@ -9,8 +9,8 @@ import html
 from html.entities import html5
 
 import numpy as np
-from numba import njit
 
+from curation_dagster.compiled import njit
 from curation_dagster.ingest.blocks.markup import CHARS, DIGIT, LETTER, fnv
 from curation_dagster.ingest.blocks.scan_kernel import AMP, OFFSET, PRIME, U
 

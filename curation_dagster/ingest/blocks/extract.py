@@ -28,9 +28,17 @@ REFUSED: Final = {1: "too many elements", 2: "too many blocks of text"}
 
 
 def main_text(
-    page: Scanned, model: Model | None = None, *, markdown: bool = False, comments: bool = False
+    page: Scanned,
+    model: Model | None = None,
+    *,
+    description: str | None = None,
+    markdown: bool = False,
+    comments: bool = False,
 ) -> str:
-    """Return the main text of a scanned page, "" where there is none; `model` is the shipped one by default."""
+    """Return the main text of a scanned page, "" where there is none; `model` is the shipped one by default.
+
+    The page's own description stands before a short text that does not hold its words.
+    """
     if not len(page.blocks):
         return ""
     from curation_dagster.ingest.blocks import forest_kernel, scan_kernel, twins_kernel
@@ -44,7 +52,7 @@ def main_text(
         keep |= _comments(page)
     text = unescape(_rendered(page, keep, markdown=markdown))
     if 1 <= expected < _FEW_WORDS:
-        text = _described(page, text)
+        text = _described(text, description or "")
     return text
 
 
@@ -130,18 +138,9 @@ def _comments(page: Scanned) -> NDArray[np.bool_]:
     return found
 
 
-def _described(page: Scanned, text: str) -> str:
-    """Put the page's own description before a short text that does not hold it."""
-    said = b""
-    for kind, k0, k1, v0, v1 in page.facts.tolist():
-        name = page.html[k0:k1].tobytes().lower() if kind == markup.META else b""
-        if name == b"description" or (name == b"og:description" and not said):
-            said = page.html[v0:v1].tobytes()
-    description = " ".join(unescape(said).split())
+def _described(text: str, description: str) -> str:
     wanted = re.findall(r"\w+", description.lower())
-    if not wanted:
-        return text
     there = set(re.findall(r"\w+", text.lower()))
-    if sum(word in there for word in wanted) >= _COVERED * len(wanted):
+    if not wanted or sum(word in there for word in wanted) >= _COVERED * len(wanted):
         return text
     return f"{description}\n\n{text}" if text else description

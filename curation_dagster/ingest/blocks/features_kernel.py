@@ -7,8 +7,8 @@ inside the function that needs it: this loads numba.
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator,assignment"
 
 import numpy as np
-from numba import njit
 
+from curation_dagster.compiled import njit
 from curation_dagster.ingest.blocks.features import (
     FIRST,
     LEVELS,

@@ -9,7 +9,8 @@ needs it: this loads numba.
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
 
 import numpy as np
-from numba import njit
+
+from curation_dagster.compiled import njit
 
 ROWS = 32
 ALL = np.uint32(0xFFFFFFFF)

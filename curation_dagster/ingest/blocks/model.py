@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from curation_dagster.errors import IntegrityError
+from curation_dagster.ingest.blocks import features
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -40,8 +43,15 @@ class Model(NamedTuple):
 
 @functools.cache
 def load(path: Path = PATH) -> Model:
-    """Read a model."""
+    """Read a model.
+
+    Raises:
+        IntegrityError: when it was fitted to other features than the code measures.
+    """
     with np.load(path) as arrays:
+        if str(arrays["features"]) != features_digest():
+            msg = f"{path}: fitted to other features than these; run `python -m training.fit`"
+            raise IntegrityError(msg)
         sight, hindsight = (
             Forest(*(arrays[f"{name}_{field}"] for field in Forest._fields))
             for name in ("sight", "hindsight")
@@ -61,6 +71,12 @@ def digest() -> str:
     return hashlib.sha256(PATH.read_bytes()).hexdigest()
 
 
+def features_digest() -> str:
+    """Return a digest of the names of all features, in order."""
+    names = " ".join((*features.SIGHT, *features.HINDSIGHT))
+    return hashlib.sha256(names.encode()).hexdigest()[:16]
+
+
 def save(model: Model, path: Path) -> None:
     """Write a model, byte for byte the same for the same arrays."""
     arrays = {
@@ -72,6 +88,7 @@ def save(model: Model, path: Path) -> None:
         path,
         allow_pickle=False,
         class_weights=model.class_weights.astype(np.float16),
+        features=np.str_(features_digest()),
         beta=np.float32(model.beta),
         floor=np.float32(model.floor),
         **arrays,

@@ -6,8 +6,8 @@ Import inside the function that needs it: this loads numba.
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
 
 import numpy as np
-from numba import njit
 
+from curation_dagster.compiled import njit
 from curation_dagster.ingest.blocks.markup import CHARS, SPACE, TAG
 from curation_dagster.ingest.blocks.scan_kernel import ELEMENT, END, LF, START
 

@@ -9,8 +9,8 @@ for once. Import inside the function that needs it: this loads numba.
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
 
 import numpy as np
-from numba import njit
 
+from curation_dagster.compiled import njit
 from curation_dagster.ingest.blocks import markup
 from curation_dagster.ingest.blocks.markup import (
     ANCHOR,

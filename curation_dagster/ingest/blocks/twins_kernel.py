@@ -8,8 +8,8 @@ the same element, or in plain ones. Import inside the function that needs it: th
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
 
 import numpy as np
-from numba import njit
 
+from curation_dagster.compiled import njit
 from curation_dagster.ingest.blocks.features_kernel import STIR, U, border_of, power_above, slot_of
 from curation_dagster.ingest.blocks.markup import FLAG
 from curation_dagster.ingest.blocks.scan_kernel import DIGEST, ELEMENT, WORDS

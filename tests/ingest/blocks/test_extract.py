@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -36,7 +38,7 @@ ARTICLE = (
 )
 
 
-def text_of(page: str, **options: bool) -> str:
+def text_of(page: str, **options: Any) -> str:
     return main_text(scratch.scan(page.encode()), **options)
 
 
@@ -110,40 +112,69 @@ def test_entities(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("head", "text", "expected"),
+    ("description", "text", "expected"),
     [
         pytest.param("", "x", "x", id="none"),
-        pytest.param("<meta name=description content=''>", "x", "x", id="empty"),
-        pytest.param("<meta name=description content='...'>", "x", "x", id="no word"),
-        pytest.param("<meta name=Description content=' a &amp;\n b '>", "x", "a & b\n\nx", id="put before"),
-        pytest.param("<meta name=description content='a b'>", "", "a b", id="alone"),
-        pytest.param("<meta property=og:description content='a b'>", "x", "a b\n\nx", id="og"),
-        pytest.param(
-            "<meta property=og:description content='o'><meta name=description content='d'>",
-            "x", "d\n\nx", id="og comes second",
-        ),
-        pytest.param(
-            "<meta name=description content='d'><meta property=og:description content='o'>",
-            "x", "d\n\nx", id="in any order",
-        ),
-        pytest.param(
-            "<meta name=description content='a b c D e'>", "A, b: c d.", "A, b: c d.", id="four words of five",
-        ),
-        pytest.param("<meta name=description content='a b c d'>", "a b c", "a b c d\n\na b c", id="three of four"),
+        pytest.param("...", "x", "x", id="no word"),
+        pytest.param("a b", "x", "a b\n\nx", id="put before"),
+        pytest.param("a b", "", "a b", id="alone"),
+        pytest.param("a b c D e", "A, b: c d.", "A, b: c d.", id="four words of five"),
+        pytest.param("a b c d", "a b c", "a b c d\n\na b c", id="three of four"),
     ],
-)  # fmt: skip
-def test_a_short_text_gets_the_description(head: str, text: str, expected: str) -> None:
-    assert extract._described(scratch.scan(head.encode()), text) == expected
+)
+def test_a_short_text_gets_the_description(description: str, text: str, expected: str) -> None:
+    assert extract._described(text, description) == expected
 
 
 def test_a_long_text_does_not() -> None:
-    assert "About a harbour." not in text_of(ARTICLE)
-    assert "About a harbour." in text_of(
-        "<meta name=description content='About a harbour.'><p>Page not found</p>"
-    )
+    said = "About a harbour."
+    assert said not in text_of(ARTICLE, description=said)
+    assert said in text_of("<p>Page not found</p>", description=said)
 
 
 def test_tags_are_those_of_the_page() -> None:
     said = tags(scratch.scan(ARTICLE.encode()))
     assert (said.lang, said.title) == (b"en", b"The harbour")
     assert said.metas == [(b"description", b"About a harbour.")]
+
+
+def test_every_feature_is_measured() -> None:
+    """A column nobody writes holds what the memory held before."""
+    from curation_dagster.ingest.blocks import features, features_kernel
+
+    page = scratch.scan(ARTICLE.encode())
+    n, n_sight = len(page.blocks), len(features.SIGHT)
+    seen = np.full((n, n_sight), np.nan, np.float32)
+    features_kernel.see(
+        page.html, page.text, page.blocks, page.tags, page.parents, page.flags, page.signatures,
+        page.class_from, page.class_to, page.classes, page.hashes, page.facts, len(page.facts),
+        np.zeros(1 << 16, np.float32), seen,
+    )  # fmt: skip
+    assert [features.SIGHT[c] for c in np.flatnonzero(np.isnan(seen).any(axis=0))] == []
+    back = np.full((n, len(features.HINDSIGHT)), np.nan, np.float32)
+    features_kernel.look_back(
+        page.blocks,
+        page.tags,
+        page.parents,
+        page.flags,
+        page.signatures,
+        np.full(n, 0.5, np.float32),
+        back,
+    )
+    assert [features.HINDSIGHT[c] for c in np.flatnonzero(np.isnan(back).any(axis=0))] == []
+
+
+def test_a_model_of_other_features_is_refused(tmp_path, monkeypatch) -> None:
+    from curation_dagster.errors import IntegrityError
+    from curation_dagster.ingest.blocks import features, model
+
+    shipped = model.load()
+    model.save(shipped, tmp_path / "same.npz")
+    again = model.load(tmp_path / "same.npz")
+    assert (again.sight.thresholds == shipped.sight.thresholds).all()
+    assert (tmp_path / "same.npz").read_bytes() == model.PATH.read_bytes()
+    monkeypatch.setattr(features, "SIGHT", (*features.SIGHT, "one_more"))
+    model.save(shipped, tmp_path / "other.npz")
+    monkeypatch.undo()
+    with pytest.raises(IntegrityError, match="fitted to other features"):
+        model.load(tmp_path / "other.npz")
