@@ -95,6 +95,32 @@ def test_a_file_a_document(name, data, expected) -> None:
         assert found["charset"].to_list() == ["windows-1252"]
 
 
+def test_archives_are_read_from_any_file_system(warc) -> None:
+    import fsspec
+
+    records = [gzip.compress(warc.response(url=f"http://a.example/{n}")) for n in range(9)]
+    records[4] = records[4][:50] + b"\xff" * 9 + records[4][59:]
+    data = b"".join(records)
+    remote = fsspec.filesystem("memory")
+    remote.pipe("/crawl/a.warc.gz", data)
+    entry = Input("a.warc.gz", "memory://crawl/a.warc.gz", len(data), "")
+    with remote.open("/crawl/a.warc.gz", "rb") as stream:
+        found = pl.concat(list(read.read(stream, entry, Source(name="s", paths=("x",)), Ingest())))
+    assert found["text"].count() == 8
+    assert found["record_bytes"].sum() == len(data)
+
+
+def test_a_storage_failure_is_no_damage() -> None:
+    class Failing(io.BytesIO):
+        def read(self, _size=-1):
+            raise ConnectionResetError(104, "reset by peer")
+
+    source, config = Source(name="s", paths=("x",)), Ingest()
+    for name in ("a.warc.gz", "a.jsonl.gz", "a.jsonl", "a.parquet", "a.html"):
+        with pytest.raises(ConnectionResetError):
+            list(read.read(Failing(b"x" * 99), Input(name, name, 99, ""), source, config))
+
+
 def test_small_files_share_row_groups() -> None:
     frames = [rows(f"A short text, number {n}.".encode(), f"{n:02}.txt") for n in range(30)]
     packed = list(read._regrouped(frames, 300, "text_bytes"))

@@ -60,6 +60,7 @@ def probabilities(page: Scanned, model: Model) -> NDArray[np.float32]:
     """Return the chance of each block's words to be main text."""
     from curation_dagster.ingest.blocks import features_kernel, forest_kernel
 
+    width = forest_kernel.ROWS
     n, n_sight = len(page.blocks), len(features.SIGHT)
     rows = np.empty((n, n_sight + len(features.HINDSIGHT)), np.float32)
     features_kernel.see(
@@ -68,12 +69,12 @@ def probabilities(page: Scanned, model: Model) -> NDArray[np.float32]:
         model.class_weights, rows[:, :n_sight],
     )  # fmt: skip
     p = np.empty(n, np.float32)
-    forest_kernel.predict(rows, np.arange(n, dtype=np.int32), *model.sight, p)
+    forest_kernel.predict(rows, np.arange(n, dtype=np.int32), width, *model.sight, p)
     features_kernel.look_back(
         page.blocks, page.tags, page.parents, page.flags, page.signatures, p, rows[:, n_sight:]
     )
     likely = np.flatnonzero(p >= model.floor).astype(np.int32)
-    forest_kernel.predict(rows, likely, *model.hindsight, p)
+    forest_kernel.predict(rows, likely, width, *model.hindsight, p)
     return p
 
 

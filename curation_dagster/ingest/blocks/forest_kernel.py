@@ -2,7 +2,7 @@
 
 Trees are not walked: each node whose row goes right strikes its left leaves from a 32-bit set, and
 the first leaf left is the row's (QuickScorer, Lucchese et al., 2015). Nodes need no order and no
-branches, so 32 rows are compared at once by vector instructions. Import inside the function that
+branches, so 64 rows are compared at once by vector instructions. Import inside the function that
 needs it: this loads numba.
 """
 # The arguments of compiled functions are arrays and scalars whose types numba infers.
@@ -12,7 +12,7 @@ import numpy as np
 
 from curation_dagster.compiled import njit
 
-ROWS = 32
+ROWS = 64  # compared at once; an argument, for LLVM unrolls loops of constant length before it can vectorize them
 ALL = np.uint32(0xFFFFFFFF)
 MULTIPLIER, SHIFT = np.uint32(0x077CB531), np.uint32(27)  # de Bruijn: which bit a power of two is
 BIT = np.zeros(32, np.int32)
@@ -21,14 +21,14 @@ for _bit in range(32):
 
 
 @njit(cache=True, nogil=True)
-def predict(rows, selected, starts, features, thresholds, kept, values, out):
-    """Write sigmoid(sum of the trees) of the selected rows to `out`, which is float32 by row."""
+def predict(rows, selected, width, starts, features, thresholds, kept, values, out):
+    """Write sigmoid(sum of the trees) of the selected rows to `out`, which is float32 by row; `width` is ROWS."""
     n_columns = rows.shape[1]
-    block = np.zeros((n_columns, ROWS), np.float32)  # columns of some rows
-    leaves = np.empty(ROWS, np.uint32)
-    sums = np.empty(ROWS, np.float32)
-    for first in range(0, len(selected), ROWS):
-        n = min(ROWS, len(selected) - first)
+    block = np.zeros((n_columns, width), np.float32)  # columns of some rows
+    leaves = np.empty(width, np.uint32)
+    sums = np.empty(width, np.float32)
+    for first in range(0, len(selected), width):
+        n = min(width, len(selected) - first)
         for i in range(n):
             row = rows[selected[first + i]]
             for column in range(n_columns):
@@ -38,9 +38,9 @@ def predict(rows, selected, starts, features, thresholds, kept, values, out):
             leaves[:] = ALL
             for node in range(starts[tree], starts[tree + 1]):
                 measured, threshold, right = block[features[node]], thresholds[node], kept[node]
-                for i in range(ROWS):
+                for i in range(width):
                     leaves[i] &= right if measured[i] > threshold else ALL
-            for i in range(ROWS):
+            for i in range(width):
                 left = np.int64(leaves[i])
                 lowest = np.uint32(left & -left)
                 sums[i] += values[tree, BIT[np.uint32(lowest * MULTIPLIER) >> SHIFT]]

@@ -25,7 +25,7 @@ LEAF_LEFT = Forest(  # x0 <= .5 ? -1 : (x1 <= 2 ? 1 : 3), and a tree that is a l
 def predict(rows: np.ndarray, forest: Forest, selected: np.ndarray | None = None) -> np.ndarray:
     out = np.full(len(rows), -7, np.float32)
     chosen = np.arange(len(rows), dtype=np.int32) if selected is None else selected
-    forest_kernel.predict(rows, chosen, *forest, out)
+    forest_kernel.predict(rows, chosen, forest_kernel.ROWS, *forest, out)
     return out
 
 
@@ -54,7 +54,7 @@ def test_a_tree(row: list[float], total: float) -> None:
     assert p == pytest.approx(1 / (1 + math.exp(-total)))
 
 
-@pytest.mark.parametrize("n", [0, 1, 31, 32, 33, 200])
+@pytest.mark.parametrize("n", [0, 1, 63, 64, 65, 200])
 def test_every_row_is_walked_alike(n: int) -> None:
     rows = np.random.default_rng(n).normal(1, 2, (n, 2)).astype(np.float32)
     assert predict(rows, LEAF_LEFT).tolist() == pytest.approx([walked(x, LEAF_LEFT) for x in rows])
