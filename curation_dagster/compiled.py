@@ -46,7 +46,7 @@ def _use(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return  # not ours to write: numba finds a place in the user's cache
-    numba.config.CACHE_DIR = str(folder)
+    numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
     for other in folder.parent.glob("kernels-*"):
         if other != folder:
             shutil.rmtree(other, ignore_errors=True)

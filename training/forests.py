@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import lightgbm
 import numpy as np
 
-from curation_dagster.ingest.blocks import features, features_kernel
+from curation_dagster.ingest.blocks import features, features_kernel, hindsight_kernel
 from curation_dagster.ingest.blocks.model import Forest, Model
 from training.lessons import Lesson, class_weights
 from training.pages import fold
@@ -85,7 +85,7 @@ def hindsight(lesson: Lesson, p: np.ndarray) -> np.ndarray:
     """Measure what the first forest said around each block, float32 (blocks, len(HINDSIGHT))."""
     page = lesson.page
     rows = np.empty((len(page.blocks), len(features.HINDSIGHT)), np.float32)
-    features_kernel.look_back(
+    hindsight_kernel.look_back(
         page.blocks, page.tags, page.parents, page.flags, page.signatures, p, rows
     )
     return rows

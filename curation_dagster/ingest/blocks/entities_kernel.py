@@ -11,8 +11,9 @@ from html.entities import html5
 import numpy as np
 
 from curation_dagster.compiled import njit
+from curation_dagster.ingest.blocks.bytes_kernel import AMP
 from curation_dagster.ingest.blocks.markup import CHARS, DIGIT, LETTER, fnv
-from curation_dagster.ingest.blocks.scan_kernel import AMP, OFFSET, PRIME, U
+from curation_dagster.ingest.blocks.tag_kernel import OFFSET, PRIME, U
 
 SLOTS = 8192
 MAX_NAME = max(map(len, html5))

@@ -58,7 +58,7 @@ def main_text(
 
 def probabilities(page: Scanned, model: Model) -> NDArray[np.float32]:
     """Return the chance of each block's words to be main text."""
-    from curation_dagster.ingest.blocks import features_kernel, forest_kernel
+    from curation_dagster.ingest.blocks import features_kernel, forest_kernel, hindsight_kernel
 
     width = forest_kernel.ROWS
     n, n_sight = len(page.blocks), len(features.SIGHT)
@@ -70,7 +70,7 @@ def probabilities(page: Scanned, model: Model) -> NDArray[np.float32]:
     )  # fmt: skip
     p = np.empty(n, np.float32)
     forest_kernel.predict(rows, np.arange(n, dtype=np.int32), width, *model.sight, p)
-    features_kernel.look_back(
+    hindsight_kernel.look_back(
         page.blocks, page.tags, page.parents, page.flags, page.signatures, p, rows[:, n_sight:]
     )
     likely = np.flatnonzero(p >= model.floor).astype(np.int32)

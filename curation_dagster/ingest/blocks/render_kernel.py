@@ -8,8 +8,9 @@ Import inside the function that needs it: this loads numba.
 import numpy as np
 
 from curation_dagster.compiled import njit
+from curation_dagster.ingest.blocks.bytes_kernel import LF
 from curation_dagster.ingest.blocks.markup import CHARS, SPACE, TAG
-from curation_dagster.ingest.blocks.scan_kernel import ELEMENT, END, LF, START
+from curation_dagster.ingest.blocks.scan_kernel import ELEMENT, END, START
 
 (LI, OL, UL, MENU, PRE, TD, TH, TR, TABLE, P, BLOCKQUOTE, DT, DD, CAPTION, FIGCAPTION) = (
     TAG[n] for n in "li ol ul menu pre td th tr table p blockquote dt dd caption figcaption".split()

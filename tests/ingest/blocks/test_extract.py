@@ -140,7 +140,7 @@ def test_tags_are_those_of_the_page() -> None:
 
 def test_every_feature_is_measured() -> None:
     """A column nobody writes holds what the memory held before."""
-    from curation_dagster.ingest.blocks import features, features_kernel
+    from curation_dagster.ingest.blocks import features, features_kernel, hindsight_kernel
 
     page = scratch.scan(ARTICLE.encode())
     n, n_sight = len(page.blocks), len(features.SIGHT)
@@ -152,7 +152,7 @@ def test_every_feature_is_measured() -> None:
     )  # fmt: skip
     assert [features.SIGHT[c] for c in np.flatnonzero(np.isnan(seen).any(axis=0))] == []
     back = np.full((n, len(features.HINDSIGHT)), np.nan, np.float32)
-    features_kernel.look_back(
+    hindsight_kernel.look_back(
         page.blocks,
         page.tags,
         page.parents,
