@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from curation_dagster.ingest.blocks import extract, scan_kernel, scratch
+from curation_dagster.ingest.blocks import extract, scan_kernel, scratch, tag_kernel
 
 OK, ELEMENTS, BLOCKS = (
     scan_kernel.OK, scan_kernel.TOO_MANY_ELEMENTS, scan_kernel.TOO_MANY_BLOCKS,
@@ -72,7 +72,7 @@ def test_text_of_what_does_not_end(page: bytes, text: bytes) -> None:
 
 def test_a_class_is_read_up_to_a_length() -> None:
     found = scratch.scan(b'<p class="' + b"ab " * 5000 + b'">z')
-    assert len(found.classes) == scan_kernel.MAX_CLASS_BYTES // 3
+    assert len(found.classes) == tag_kernel.MAX_CLASS_BYTES // 3
 
 
 def seconds(page: bytes) -> float:
