@@ -1,6 +1,6 @@
 """Mutated HTML, HTTP and WARC through the whole of `ingest`: nothing raises, every byte has a row, text is text.
 
-CURATE_FUZZ_SECONDS sets how long (default 3; CI takes 60). Case n is always the same: a failure names it.
+CURATE_FUZZ_SECONDS sets how long (default 1.5; CI takes 60). Case n is always the same: a failure names it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 import zstandard
 from shared_data import DATA
 
-SECONDS = float(os.environ.get("CURATE_FUZZ_SECONDS", "3"))
+SECONDS = float(os.environ.get("CURATE_FUZZ_SECONDS", "1.5"))
 FILES = [p for p in sorted([*DATA.glob("warc/*"), *DATA.glob("warc/odd/*")]) if p.is_file()]
 SMALL = 60_000
 TOKENS = [
