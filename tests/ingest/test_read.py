@@ -191,6 +191,20 @@ def test_whatever_a_library_raises_is_the_pages_trouble(monkeypatch, warc) -> No
     assert found.select("rejected_by", "reason").row(0) == ("ingest.unparsable", "KeyError: 'head'")
 
 
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        pytest.param(b"<div>" * 5000 + b"deep text", None, id="5000"),
+        pytest.param(b"<div>" * 5001 + b"deep text", "ingest.too_complex", id="deeper"),
+        pytest.param(b"<p>a<br>b<img src=x>c</p>" * 6000, None, id="closed, and void"),
+        pytest.param(b"<DIV class='a>b'>x</DIV>" * 6000, None, id="closed in capitals"),
+    ],
+)
+def test_libraries_get_no_page_that_is_too_deep_for_them(warc, body, reason) -> None:
+    assert warc.rows(warc.response(body), extractor="fast")["rejected_by"].to_list() == [reason]
+    assert warc.rows(warc.response(body))["rejected_by"].to_list() == [None]
+
+
 def test_an_extractor_that_is_not_installed(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "trafilatura", None)
     with pytest.raises(RecipeError, match=r"pip install .*curation_dagster\[trafilatura\]"):
