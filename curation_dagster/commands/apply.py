@@ -55,12 +55,12 @@ def apply(stage: str, source: Path, target: Path, recipe: Recipe | None) -> int:
 
 def _ingest(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
     from curation_dagster.ingest.page import require
-    from curation_dagster.ingest.read import noted, numbered, read
+    from curation_dagster.ingest.read import new_account, noted, numbered, read
 
     require(recipe.ingest.extractor)
     source = Source(name="file", paths=(str(path),))
     entry = plan.Input(path.name, str(path), path.stat().st_size, "")
-    account: dict[str, Any] = {"damaged_ranges": 0, "damaged_bytes": 0, "damaged": []}
+    account = new_account()
     with path.open("rb") as stream:
         yield from numbered(
             noted(read(stream, entry, source, recipe.ingest), recipe.ingest, account)

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 _MAX_REASON_CHARS: Final = 200
-_LIBRARY_DEPTH: Final = (
-    5000  # resiliparse takes quadratic time below it, and in the end the process
-)
+_LIBRARY_DEPTH: Final = 5000  # resiliparse takes quadratic time below, and then the whole process
 _LOOKED_AT_BYTES, _CONTROL_SHARE = 4096, 0.02  # more control characters than that are no text
 
 
@@ -49,7 +47,7 @@ def page(body: bytes, charset: str | None, url: str | None, config: Ingest) -> R
             scanned, description=said.description,
             markdown=config.markup == "markdown", comments=config.comments,
         )  # fmt: skip
-    elif extract.nesting(scanned) > _LIBRARY_DEPTH:
+    elif scanned.max_depth > _LIBRARY_DEPTH:
         return row | refused(
             "ingest.too_complex", f"elements nested deeper than {_LIBRARY_DEPTH:,}"
         )

@@ -7,14 +7,11 @@ every later stage. Pages are worked on by as many threads as Polars has.
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
-import zstandard
 
 from curation_dagster import plan, schema
 from curation_dagster.errors import IntegrityError, RecipeError
@@ -53,7 +50,7 @@ def ingest_shard(job: Job, files: Files) -> dict[str, Any]:
         RecipeError: for a format, a column or an extractor that is not there.
     """
     source, config = job.recipe.source(job.shard.source), job.recipe.ingest
-    account: dict[str, Any] = {"damaged_ranges": 0, "damaged_bytes": 0, "damaged": []}
+    account = new_account()
     require(config.extractor)
 
     def frames() -> Iterator[pl.DataFrame]:
@@ -65,6 +62,11 @@ def ingest_shard(job: Job, files: Files) -> dict[str, Any]:
     return write_table(
         job, files, schema.RAW, numbered(packed), bytes_in=job.shard.bytes, account=account
     )
+
+
+def new_account() -> dict[str, Any]:
+    """Return the account of a shard or file in which `noted` has found no damage yet."""
+    return {"damaged_ranges": 0, "damaged_bytes": 0, "damaged": []}
 
 
 def noted(
@@ -191,8 +193,8 @@ def _whole(stream: Any, kind: str, entry: plan.Input, config: Ingest) -> pl.Data
     row["record_bytes"] = entry.bytes
     data: bytes | None = None
     try:
-        data = _unpacked(stream, entry.path.lower(), config.max_record_bytes + 1)
-    except (gzip.BadGzipFile, EOFError, zlib.error, zstandard.ZstdError) as error:
+        data = _unpacked(stream, entry.path.lower(), config.max_record_bytes)
+    except tabular.DAMAGE as error:
         row |= refused(warc.DAMAGED, str(error))
     if data is not None:
         row["unpacked_bytes"] = len(data)
@@ -204,13 +206,15 @@ def _whole(stream: Any, kind: str, entry: plan.Input, config: Ingest) -> pl.Data
 
 
 def _unpacked(stream: Any, name: str, limit: int) -> bytes:  # noqa: ANN401 - any binary stream
-    if name.endswith(".gz"):
-        with gzip.GzipFile(fileobj=stream) as file:
-            return file.read(limit)
-    if name.endswith(".zst"):
-        with zstandard.ZstdDecompressor().stream_reader(stream) as file:
-            return bytes(file.read(limit))
-    return bytes(stream.read(limit))
+    """Decompress a file by its name; above the limit it is not read to its end."""
+    parts: list[bytes] = []
+    held = 0
+    for piece in tabular.pieces(stream, name):
+        parts.append(piece)
+        held += len(piece)
+        if held > limit:
+            break
+    return b"".join(parts)
 
 
 def _batched(records: Iterable[tuple[int, Row]], max_bytes: int) -> Iterator[pl.DataFrame]:

@@ -26,7 +26,7 @@ _CHUNK: Final = 16 << 20
 _ROWS: Final = 256  # small: rows may be books; `read` merges them
 _PIECE: Final = 1 << 20
 _ZSTD_PIECE: Final = 1 << 14
-_DAMAGE: Final = (gzip.BadGzipFile, EOFError, zlib.error, zstandard.ZstdError)
+DAMAGE: Final = (gzip.BadGzipFile, EOFError, zlib.error, zstandard.ZstdError)
 _DATES: Final = (
     "%+",
     "%Y-%m-%d %H:%M:%S%.f%#z",
@@ -41,11 +41,11 @@ def json_lines(stream: Any, name: str, source: Source) -> Iterator[pl.DataFrame]
     """Yield frames (offset, text, url, crawled_at, record_bytes, rejected_by) of a JSONL file, plain, gzip or zstd."""
     offset, rest = 0, b""
     damage: str | None = None
-    chunks = _chunks(_pieces(stream, name.lower()))
+    chunks = _chunks(pieces(stream, name.lower()))
     while True:
         try:
             chunk = next(chunks, b"")
-        except _DAMAGE as error:
+        except DAMAGE as error:
             chunk, damage = b"", str(error)
         block = rest + chunk
         cut = block.rfind(b"\n") + 1 if chunk else len(block)
@@ -180,7 +180,7 @@ def _decoded(parts: list[bytes | None]) -> pl.Series:
     return pl.Series("line", texts, dtype=pl.String)
 
 
-def _pieces(stream: Any, name: str) -> Iterator[bytes]:  # noqa: ANN401 - any binary stream
+def pieces(stream: Any, name: str) -> Iterator[bytes]:  # noqa: ANN401 - any binary stream
     """Decompress piece by piece, so that little is lost before damage."""
     if name.endswith(".gz"):
         with gzip.GzipFile(fileobj=stream) as file:
@@ -205,18 +205,18 @@ def _zstd(stream: Any) -> Iterator[bytes]:  # noqa: ANN401 - any binary stream
         raise EOFError(msg)
 
 
-def _chunks(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _chunks(parts_read: Iterator[bytes]) -> Iterator[bytes]:
     """Gather pieces to chunks; what was read before damage comes before its error."""
     parts: list[bytes] = []
     held = 0
     try:
-        for piece in pieces:
+        for piece in parts_read:
             parts.append(piece)
             held += len(piece)
             if held >= _CHUNK:
                 yield b"".join(parts)
                 parts, held = [], 0
-    except _DAMAGE:
+    except DAMAGE:
         if parts:
             yield b"".join(parts)
         raise

@@ -77,6 +77,7 @@ def test_bytes_not_accounted_for_are_an_error(monkeypatch, warc) -> None:
         pytest.param("a.md", b" \n", ("a.md", "text/plain", "ingest.no_text", None), id="blank"),
         pytest.param("a.txt.gz", gzip.compress(b"Ice"), ("a.txt.gz", "text/plain", None, None), id="gzip"),
         pytest.param("a.html.zst", ZSTD, ("a.html.zst", "text/html", None, "Ice"), id="zstd"),
+        pytest.param("a.html.zst", ZSTD[:-9], ("a.html.zst", "text/html", "ingest.damaged", None), id="cut zstd"),
         pytest.param(
             "a.txt.gz", gzip.compress(b"Ice")[:-9], ("a.txt.gz", "text/plain", "ingest.damaged", None), id="cut"
         ),
@@ -197,6 +198,8 @@ def test_whatever_a_library_raises_is_the_pages_trouble(monkeypatch, warc) -> No
         pytest.param(b"<div>" * 5000 + b"deep text", None, id="5000"),
         pytest.param(b"<div>" * 5001 + b"deep text", "ingest.too_complex", id="deeper"),
         pytest.param(b"<p>a<br>b<img src=x>c</p>" * 6000, None, id="closed, and void"),
+        pytest.param(b"<p>a paragraph nobody ends\n" * 6000, None, id="implied ends"),
+        pytest.param(b"<p>text<script>" + b"if(a<b )" * 6000 + b"</script>", None, id="no tags"),
         pytest.param(b"<DIV class='a>b'>x</DIV>" * 6000, None, id="closed in capitals"),
     ],
 )

@@ -102,6 +102,15 @@ def wide(html, i):
 
 
 @njit(inline="always")
+def char_at(html, i):
+    """Classify the code point at byte i of valid UTF-8; return (class, bytes)."""
+    if html[i] < 128:
+        return np.int64(CHARS[html[i]]), 1
+    kind, size = wide(html, i)
+    return np.int64(kind), size
+
+
+@njit(inline="always")
 def entity(html, i, n):
     """Measure the entity at an ampersand; return (bytes or 1, is it a no-break space)."""
     if (

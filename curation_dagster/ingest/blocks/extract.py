@@ -107,13 +107,6 @@ def tags(page: Scanned) -> Tags:
     return said
 
 
-def nesting(page: Scanned) -> int:
-    """Return how deep the page's tags nest at most, unclosed ones too."""
-    from curation_dagster.ingest.blocks import tag_kernel
-
-    return int(tag_kernel.deepest(page.html))
-
-
 def unescape(utf8: bytes) -> str:
     """Decode text and resolve its character references; a number beyond Unicode becomes U+FFFD."""
     if b"&" not in utf8:

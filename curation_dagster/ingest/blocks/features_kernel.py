@@ -9,7 +9,7 @@ inside the function that needs it: this loads numba.
 import numpy as np
 
 from curation_dagster.compiled import njit
-from curation_dagster.ingest.blocks.bytes_kernel import find, lower, starts, wide
+from curation_dagster.ingest.blocks.bytes_kernel import char_at, find, lower, starts
 from curation_dagster.ingest.blocks.features import (
     FIRST,
     LEVELS,
@@ -106,33 +106,21 @@ def mark_words(html, start, end, marks, bit):
     """Set `bit` for every word of html[start:end], as the scanner hashes words."""
     i = start
     while i < end:
-        c = html[i]
-        size = 1
-        kind = CHARS[c]
-        if c >= 128:
-            kind, size = wide(html, i)
-        if kind & UNSPACED:
-            key = OFFSET
-            for k in range(size):
-                key = (key ^ U(html[i + k])) * PRIME
-            marks[(key >> WORD_SHIFT) & WORD_BITS] |= bit
-            i += size
-            continue
+        kind, size = char_at(html, i)
         if not kind & (LETTER | DIGIT):
             i += size
             continue
         key = OFFSET
-        while i < end:
-            c = html[i]
-            size = 1
-            kind = CHARS[c]
-            if c >= 128:
-                kind, size = wide(html, i)
-            if not kind & (LETTER | DIGIT) or kind & UNSPACED:
-                break
+        alone = kind & UNSPACED  # such a character is a word
+        while True:
             for k in range(size):
                 key = (key ^ U(lower(html[i + k]))) * PRIME
             i += size
+            if alone or i >= end:
+                break
+            kind, size = char_at(html, i)
+            if not kind & (LETTER | DIGIT) or kind & UNSPACED:
+                break
         marks[(key >> WORD_SHIFT) & WORD_BITS] |= bit
 
 

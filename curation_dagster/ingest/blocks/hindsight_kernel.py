@@ -5,7 +5,7 @@
 import numpy as np
 
 from curation_dagster.compiled import njit
-from curation_dagster.ingest.blocks.features import LEVELS
+from curation_dagster.ingest.blocks.features import HINDSIGHT, LEVELS
 from curation_dagster.ingest.blocks.features_kernel import (
     GOLDEN,
     IN_HEADING,
@@ -18,6 +18,8 @@ from curation_dagster.ingest.blocks.scan_kernel import ELEMENT, WORDS
 from curation_dagster.ingest.blocks.tag_kernel import U
 
 LIKELY = 0.5
+AT_BEHIND = HINDSIGHT.index("p_most_behind")
+AT_CONTENT = HINDSIGHT.index("expected_before")
 
 
 @njit(cache=True, nogil=True)
@@ -94,11 +96,10 @@ def look_back(blocks, tags, parents, flags, signatures, p, out):
         x[c + 5] = above
         before = max(before * np.float32(0.98), p[k])
     behind = np.float32(0.0)
-    last = LEVELS + 3 + 1 + 8 + 3 + 4
     for k in range(n - 1, -1, -1):
-        out[k, last] = behind
+        out[k, AT_BEHIND] = behind
         behind = max(behind * np.float32(0.98), p[k])
-    _place_in_content(blocks, flags, parents, signatures, p, prefix, out[:, last + 2 :])
+    _place_in_content(blocks, flags, parents, signatures, p, prefix, out[:, AT_CONTENT:])
 
 
 @njit

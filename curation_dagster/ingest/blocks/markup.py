@@ -9,9 +9,7 @@ from typing import Final
 
 import numpy as np
 
-MASK: Final = (1 << 64) - 1
-FNV_OFFSET: Final = 0xCBF29CE484222325
-FNV_PRIME: Final = 0x100000001B3
+from curation_dagster.words import FNV_OFFSET, FNV_PRIME, MASK
 
 INLINE, BLOCK, VOID, RAW = 0, 1, 2, 3
 _INLINE: Final = (

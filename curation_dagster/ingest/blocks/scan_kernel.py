@@ -151,6 +151,20 @@ def closing_depth(tag, kind, innermost, block):
     return z
 
 
+@njit(inline="always")
+def close_block(blocks, n_blocks, current, element, end, n_hashes, digest, stopped):
+    """Write the block that ends at byte `end` of the text; return how many there are."""
+    if stopped:
+        current[STOPS] += 1
+    current[END] = end
+    current[ELEMENT] = element
+    current[LAST_HASH] = n_hashes
+    current[DIGEST] = np.int64(digest >> U(33))
+    for k in range(N_COLUMNS):
+        blocks[n_blocks, k] = current[k]
+    return n_blocks + 1
+
+
 @njit(cache=True, nogil=True)
 def scan(
     html,
@@ -166,13 +180,14 @@ def scan(
     hashes,
     facts,
 ):
-    """Fill the tables of a page; return (blocks, elements, facts, class words, bytes of text, status).
+    """Fill the tables of a page; return (blocks, elements, facts, class words, bytes of text, deeper, status).
 
     `html` is valid UTF-8. Scratch: text len(html) + 64; elements and classes len(html) // 3 + 16,
-    hashes len(html) // 2 + 16; `blocks` and the elements may be shorter, which the status says.
+    hashes len(html) // 2 + 16; `blocks` and the elements may be shorter, which the status says. Elements
+    below MAX_DEPTH are left out and counted: `deeper`.
     """
     n = len(html)
-    i = o = n_blocks = n_classes = n_hashes = n_facts = 0
+    i = o = n_blocks = n_classes = n_hashes = n_facts = deeper = 0
     n_elements = 1
     depth = links = pre = breaks = 0
     muted = -1  # the depth from which text is another rendering of a formula
@@ -441,16 +456,11 @@ def scan(
         if border:
             if current[BYTES] > 0:
                 if n_blocks >= len(blocks):
-                    return n_blocks, n_elements, n_facts, n_classes, o, TOO_MANY_BLOCKS
-                if stopped:
-                    current[STOPS] += 1
-                current[END] = o
-                current[ELEMENT] = stack[depth - 1] if depth > 0 else 0
-                current[LAST_HASH] = n_hashes
-                current[DIGEST] = np.int64(digest >> U(33))
-                for k in range(N_COLUMNS):
-                    blocks[n_blocks, k] = current[k]
-                n_blocks += 1
+                    return n_blocks, n_elements, n_facts, n_classes, o, deeper, TOO_MANY_BLOCKS
+                element = stack[depth - 1] if depth > 0 else 0
+                n_blocks = close_block(
+                    blocks, n_blocks, current, element, o, n_hashes, digest, stopped
+                )
                 current[IMAGES] = 0
             images = current[IMAGES]
             current[:] = 0
@@ -485,10 +495,13 @@ def scan(
                 pre -= 1
         if depth <= muted:
             muted = -1
-        if is_end or depth >= MAX_DEPTH or (self_closing and tag < 2):
+        if is_end or (self_closing and tag < 2):
+            continue
+        if depth >= MAX_DEPTH:
+            deeper += 1
             continue
         if n_elements >= len(element_tags):
-            return n_blocks, n_elements, n_facts, n_classes, o, TOO_MANY_ELEMENTS
+            return n_blocks, n_elements, n_facts, n_classes, o, deeper, TOO_MANY_ELEMENTS
         own = OWN_FLAGS[tag]
         signature = U(tag)
         class_from[n_elements] = n_classes
@@ -538,14 +551,7 @@ def scan(
         n_hashes = add_hash(hashes, n_hashes, current[FIRST_HASH], word)
     if current[BYTES] > 0:
         if n_blocks >= len(blocks):
-            return n_blocks, n_elements, n_facts, n_classes, o, TOO_MANY_BLOCKS
-        if stopped:
-            current[STOPS] += 1
-        current[END] = o
-        current[ELEMENT] = stack[depth - 1] if depth > 0 else 0
-        current[LAST_HASH] = n_hashes
-        current[DIGEST] = np.int64(digest >> U(33))
-        for k in range(N_COLUMNS):
-            blocks[n_blocks, k] = current[k]
-        n_blocks += 1
-    return n_blocks, n_elements, n_facts, n_classes, o, OK
+            return n_blocks, n_elements, n_facts, n_classes, o, deeper, TOO_MANY_BLOCKS
+        element = stack[depth - 1] if depth > 0 else 0
+        n_blocks = close_block(blocks, n_blocks, current, element, o, n_hashes, digest, stopped)
+    return n_blocks, n_elements, n_facts, n_classes, o, deeper, OK

@@ -34,6 +34,7 @@ class Scanned(NamedTuple):
     classes: NDArray[np.int32]  # hashed words of class, id, role, itemprop
     hashes: NDArray[np.int32]  # hashed words of blocks, the first 40 of each
     facts: NDArray[np.int64]  # kind, key span, value span
+    max_depth: int  # no element lies deeper; those below the tables' depth are left out of them
     status: int
 
 
@@ -43,7 +44,8 @@ def scan(utf8: bytes) -> Scanned:
 
     html = np.frombuffer(utf8, np.uint8)
     buffers = _buffers(len(utf8))
-    n_blocks, n_elements, n_facts, n_classes, n_text, status = scan_kernel.scan(html, *buffers)
+    *counts, deeper, status = scan_kernel.scan(html, *buffers)
+    n_blocks, n_elements, n_facts, n_classes, n_text = counts
     text, blocks, *elements, classes, hashes, facts = buffers
     n_hashes = int(blocks[n_blocks - 1, scan_kernel.LAST_HASH]) if n_blocks else 0
     return Scanned._make(
@@ -55,6 +57,7 @@ def scan(utf8: bytes) -> Scanned:
             classes[:n_classes],
             hashes[:n_hashes],
             facts[:n_facts],
+            scan_kernel.MAX_DEPTH + deeper,
             status,
         )
     )

@@ -30,22 +30,19 @@ from curation_dagster.ingest.blocks.markup import (
     ATTRIBUTE_NUMBERS,
     CHARS,
     FLAG_WORDS,
-    KINDS,
     LANG,
     LINK,
     META,
     SPACE,
     TAG,
-    TAG_KEYS,
-    TAG_NUMBERS,
-    VOID,
     WORD_FLAGS,
 )
+from curation_dagster.words import FNV_OFFSET, FNV_PRIME
 
 U = np.uint64
-OFFSET, PRIME = U(markup.FNV_OFFSET), U(markup.FNV_PRIME)
+OFFSET, PRIME = U(FNV_OFFSET), U(FNV_PRIME)
 SHIFT = U(markup.HASH_SHIFT)
-TAG_SLOTS, ATTRIBUTE_SLOTS = U(markup.TAG_SLOTS), U(markup.ATTRIBUTE_SLOTS)
+ATTRIBUTE_SLOTS = U(markup.ATTRIBUTE_SLOTS)
 N_ATTRIBUTES = len(markup.ATTRIBUTES)
 WORD_BITS = U((1 << 16) - 1)
 WORD_SHIFT = U(24)
@@ -309,39 +306,3 @@ def copy_math(html, start, end, text, o, is_tex):
         text[o] = 36
         o += 1
     return o
-
-
-@njit(cache=True, nogil=True)
-def deepest(html):
-    """Return how deep start tags nest at most, if every one but the void ones is closed where it says."""
-    n = len(html)
-    depth = most = 0
-    i = 0
-    while i + 1 < n:
-        if html[i] != LT:
-            i += 1
-            continue
-        c = lower(html[i + 1])
-        if html[i + 1] == SLASH:
-            depth = max(depth - 1, 0)
-            i += 2
-            continue
-        if not 97 <= c <= 122:
-            i += 2
-            continue
-        key = OFFSET
-        i += 1
-        while i < n and html[i] != GT and html[i] != SLASH and not CHARS[html[i]] & SPACE:
-            key = (key ^ U(lower(html[i]))) * PRIME
-            i += 1
-        slot = (key >> SHIFT) % TAG_SLOTS
-        void = False
-        while TAG_KEYS[slot] != U(0):
-            if TAG_KEYS[slot] == key:
-                void = KINDS[TAG_NUMBERS[slot]] == VOID
-                break
-            slot = (slot + U(1)) % TAG_SLOTS
-        if not void:
-            depth += 1
-            most = max(most, depth)
-    return most

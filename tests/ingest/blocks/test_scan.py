@@ -394,7 +394,7 @@ def test_nothing_is_left_of_the_last_page(page: bytes, before: bytes) -> None:
     fresh = scratch._allocated(len(page))
     for buffer in fresh:
         buffer.view(np.uint8)[...] = 0xA5
-    *counts, status = scan_kernel.scan(np.frombuffer(page, np.uint8), *fresh)
+    *counts, deeper, status = scan_kernel.scan(np.frombuffer(page, np.uint8), *fresh)
     assert counts == [
         len(dirty[2]), len(dirty[3]), len(dirty[11]), len(dirty[9]), len(dirty[1]),
     ]  # fmt: skip
@@ -404,4 +404,4 @@ def test_nothing_is_left_of_the_last_page(page: bytes, before: bytes) -> None:
     assert [column[: counts[1]].tolist() for column in elements] == dirty[3:9]
     assert classes[: counts[3]].tolist() == dirty[9]
     assert facts[: counts[2]].tolist() == dirty[11]
-    assert status == dirty[12]
+    assert [scan_kernel.MAX_DEPTH + deeper, status] == dirty[12:14]
