@@ -72,7 +72,8 @@ def text_stages(texts: pl.Series) -> None:
     from curation_dagster.decontaminate.index import build_index
     from curation_dagster.decontaminate.scan import scan
     from curation_dagster.dedup.minhash import fingerprint
-    from curation_dagster.recipe import Benchmark, Dedup, File
+    from curation_dagster.recipe import Benchmark, Dedup
+    from curation_dagster.recipe_steps import File
     from curation_dagster.scaffold import default_recipe
     from curation_dagster.score import tokens
 

@@ -22,7 +22,8 @@ __all__ = ["njit"]
 _PACKAGE: Final = Path(__file__).parent
 _TABLES: Final = (  # modules whose constants kernels bake in
     "words.py",
-    "annotate/gopher.py",
+    "annotate/c4.py",
+    "annotate/splitter.py",
     "annotate/mask.py",
     "dedup/minhash.py",
     "ingest/blocks/features.py",

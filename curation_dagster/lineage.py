@@ -303,11 +303,11 @@ def _version(package: str) -> str:
 
 
 def _measured(step: Any) -> dict[str, Any]:  # noqa: ANN401 - any step
-    """Reduce a step to what `annotate` does for it: thresholds are not its business."""
+    """Reduce a step to what `annotate` does for it: thresholds and languages are not its business."""
     said: dict[str, Any] = content(step)
-    if "edit" in said:
-        return said
-    return {k: said[k] for k in ("judge", "model") if k in said}
+    fields = type(step).model_fields
+    bounds = {"languages", "min_prob"} | {k for k in said if fields[k].json_schema_extra}
+    return {k: v for k, v in said.items() if k not in bounds}
 
 
 def _differing(now: dict[str, Any], before: dict[str, Any]) -> list[str]:

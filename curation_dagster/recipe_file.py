@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from curation_dagster.errors import RecipeError
-from curation_dagster.recipe import File, Recipe, Section, Source
+from curation_dagster.recipe import Recipe, Source
+from curation_dagster.recipe_steps import File, Section
 from curation_dagster.toml_lines import line_of, lines_of
 
 if TYPE_CHECKING:
@@ -183,16 +184,20 @@ def _expand(steps: list[Any], written: _Written) -> tuple[list[Any], list[KeyPat
             if not isinstance(name, str) or name not in known:
                 what = f"no preset {name!r}; there are {sorted(known)}"
                 raise written.wrong([(("steps", i, "preset"), what)])
-            judges = [s["judge"] for s in known[name]["steps"] if "judge" in s]
+            judges = [_step_name(s) for s in known[name]["steps"]]
             for judge, fields in overrides.items():
                 if judge not in judges or not isinstance(fields, dict):
-                    what = f"preset {name!r} takes tables named after its judges {judges}, found {fields!r}"
+                    what = f"preset {name!r} takes tables named after its steps {judges}, found {fields!r}"
                     raise written.wrong([(("steps", i, judge), what)])
             for of_preset in known[name]["steps"]:
-                judge = of_preset.get("judge", "")
+                judge = _step_name(of_preset)
                 expanded.append(of_preset | overrides.get(judge, {}))
                 origins.append(("steps", i, judge))
     return expanded, origins
+
+
+def _step_name(step: dict[str, Any]) -> str:
+    return str(step.get("judge") or step.get("edit"))
 
 
 def _resolve(raw: dict[str, Any], folder: Path) -> dict[str, Any]:

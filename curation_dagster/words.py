@@ -27,7 +27,7 @@ UNICODE_VERSION = unicodedata.unidata_version
 MASK = (1 << 64) - 1
 FNV_OFFSET, FNV_PRIME = 0xCBF29CE484222325, 0x100000001B3
 MIX_1, MIX_2 = 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9
-_UNSPACED_RANGES = (
+UNSPACED_RANGES = (
     (0x0E00, 0x0EFF),  # Thai, Lao
     (0x1000, 0x109F),  # Burmese
     (0x1780, 0x17FF),  # Khmer
@@ -51,7 +51,7 @@ def _char_class(code: int) -> int:
     kind = DIGIT if category[0] == "N" else LETTER if category[0] in "LM" else 0
     if category == "Lu":
         kind |= UPPER
-    if kind & LETTER and any(first <= code <= last for first, last in _UNSPACED_RANGES):
+    if kind & LETTER and any(first <= code <= last for first, last in UNSPACED_RANGES):
         kind |= UNSPACED
     return kind
 

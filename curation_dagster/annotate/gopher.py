@@ -1,124 +1,120 @@
-"""The signals of the Gopher rules (Rae et al., 2021, appendix A1.1), as in datatrove but on words.
+"""The signals of the Gopher rules (Rae et al., 2021, appendix A1.1), as datatrove 0.10.1 computes them.
 
-A word is a maximal run of characters that are not white space (`str.split`), punctuation included;
-datatrove asks spaCy and leaves words of punctuation out of count and mean. So thresholds carry over
-roughly, not exactly. Furthermore:
+Fed datatrove's words, every value is datatrove's; `splitter` says how our words differ from spaCy's.
+What the reference leaves to be known:
 
-- A stop word is compared without the ASCII punctuation around it ("the," is one; "The" is not).
-- An n-gram is a sequence of words: "a bc" is not "ab c". The top n-gram is the most frequent one,
-  the longest of several, and counts nothing if it occurs once. Its ratio is at most 1, though its
-  copies may overlap.
-- Lines are `str.splitlines` for quality, empty ones included; for repetition what lies between LFs,
-  and paragraphs what lies between runs of two or more in the stripped text; an empty piece at
-  either end is none.
-- "#" and ellipses are counted per word, and their ratios may exceed 1.
+- Words are counted, and their mean length taken, without those that are symbols only; all other
+  ratios are of all words. A stop word counts once, is case-sensitive, and stands alone.
+- Lines are `str.splitlines` for quality, empty ones included. For repetition they are what lies
+  between runs of LF, and paragraphs between runs of two or more in the stripped text: a run at
+  either end makes an empty piece. A copy is a second or later occurrence.
+- The top n-gram is the most frequent, the first of several, joined by one space; it counts even if
+  it occurs once. Duplicate n-grams are found from left to right, joined by nothing ("a bc" is "ab
+  c"), and those that overlap a copy already found are skipped. Shares are of all code points of the text.
+- "#" and ellipses ("..." or U+2026) are counted in the text, not per word: their ratios may exceed 1.
 
 A ratio without a denominator is null. Not here: thresholds (`clean.rules`).
 """
 
 from __future__ import annotations
 
-import functools
-import string
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-import polars.selectors as cs
 
-from curation_dagster.words import LETTER, TABLE_SIZE, buffers, tables
-from curation_dagster.words import SPACE as IS_SPACE
+from curation_dagster.annotate import splitter
+from curation_dagster.annotate.family import Family, Signal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SPACE, ALPHA, LINE_END, PUNCT = 1, 2, 4, 8
-LINE_ENDS = "\n\x0b\x0c\r\x1c\x1d\x1e\x85\u2028\u2029"
+    from curation_dagster.annotate.family import Chunk
+    from curation_dagster.recipe_steps import GopherQuality
+
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
-COUNTS = ("gopher_word_count", "gopher_stop_word_count")
-QUALITY = (
-    "gopher_mean_word_chars",
-    "gopher_hash_word_ratio",
-    "gopher_ellipsis_word_ratio",
-    "gopher_bullet_line_ratio",
-    "gopher_ellipsis_line_ratio",
-    "gopher_alpha_word_ratio",
+_QUALITY = (
+    Signal("gopher_word_count", pl.UInt32, "Words that are not symbols only."),
+    Signal("gopher_stop_word_count", pl.UInt32, "Distinct stop words among the words."),
+    Signal(
+        "gopher_mean_word_chars",
+        pl.Float64,
+        "Mean code points of the words that are not symbols only.",
+    ),
+    Signal("gopher_hash_word_ratio", pl.Float64, "'#' in the text, by words."),
+    Signal("gopher_ellipsis_word_ratio", pl.Float64, "'...' and U+2026 in the text, by words."),
+    Signal("gopher_bullet_line_ratio", pl.Float64, "Lines that start with '•' or '-'."),
+    Signal("gopher_ellipsis_line_ratio", pl.Float64, "Lines that end with '...' or U+2026."),
+    Signal("gopher_alpha_word_ratio", pl.Float64, "Words with at least one letter."),
 )
-REPETITION = (
-    "gopher_dup_line_ratio",
-    "gopher_dup_paragraph_ratio",
-    "gopher_dup_line_char_ratio",
-    "gopher_dup_paragraph_char_ratio",
-    *(f"gopher_top_{n}gram_char_ratio" for n in range(2, 5)),
-    *(f"gopher_dup_{n}gram_char_ratio" for n in range(5, 11)),
+_REPETITION = (
+    Signal("gopher_dup_line_ratio", pl.Float64, "Lines that are copies."),
+    Signal("gopher_dup_paragraph_ratio", pl.Float64, "Paragraphs that are copies."),
+    Signal("gopher_dup_line_char_ratio", pl.Float64, "Code points in lines that are copies."),
+    Signal(
+        "gopher_dup_paragraph_char_ratio", pl.Float64, "Code points in paragraphs that are copies."
+    ),
+    *(
+        Signal(
+            f"gopher_top_{n}gram_char_ratio",
+            pl.Float64,
+            f"Code points of the most frequent word {n}-gram, times its count.",
+        )
+        for n in range(2, 5)
+    ),
+    *(
+        Signal(
+            f"gopher_dup_{n}gram_char_ratio",
+            pl.Float64,
+            f"Code points in word {n}-grams that occurred before.",
+        )
+        for n in range(5, 11)
+    ),
 )
 
 
-@functools.cache
-def _kinds() -> NDArray[np.uint8]:
-    """Give what the loops ask of a code point: white space, letter, line end, ASCII punctuation."""
-    classes, _ = tables()
-    kinds = np.zeros(TABLE_SIZE, np.uint8)
-    kinds[classes & IS_SPACE > 0] |= SPACE
-    letters = [c for c in np.flatnonzero(classes & LETTER).tolist() if chr(c).isalpha()]
-    for bit, codes in (
-        (ALPHA, letters),
-        (LINE_END, [ord(c) for c in LINE_ENDS]),
-        (PUNCT, [ord(c) for c in string.punctuation]),
-    ):
-        kinds[codes] |= bit
-    return kinds
-
-
-def measure_quality(texts: pl.Series) -> pl.DataFrame:
-    """Measure what the quality rules decide on; a null text has null signals.
-
-    >>> measure_quality(pl.Series(["- to be, or..."]))["gopher_stop_word_count"].item()
-    2
-    """
+def measure_quality(chunk: Chunk, judge: GopherQuality) -> dict[str, NDArray[Any]]:
+    """Measure what the quality rules decide on."""
     from curation_dagster.annotate import gopher_kernel  # loads numba
 
-    data, offsets, owner = buffers(texts)
-    stops = np.array([int.from_bytes(word.encode(), "big") for word in STOP_WORDS], np.uint64)
-    counts = np.zeros((len(COUNTS), len(texts)), np.uint32)
-    ratios = np.empty((len(QUALITY), len(texts)))
-    gopher_kernel.quality(data, offsets, _kinds(), stops, counts, ratios)
-    del owner  # the Arrow array outlives the views into it
-    frame = pl.DataFrame(dict(zip((*COUNTS, *QUALITY), (*counts, *ratios), strict=True)))
-    return _known(frame, texts)
+    counts = np.zeros((2, len(chunk)), np.uint32)
+    ratios = np.empty((6, len(chunk)))
+    stops = splitter.hashes(judge.stop_words)
+    gopher_kernel.quality(
+        chunk.data, chunk.offsets, splitter.classes(), chunk.words, stops, counts, ratios
+    )
+    return dict(zip(QUALITY.columns, (*counts, *ratios), strict=True))
 
 
-def measure_repetition(texts: pl.Series) -> pl.DataFrame:
-    """Measure what the repetition rules decide on; a null text has null signals.
-
-    Scratch: at most 40 bytes per byte of the longest text, about 10 per byte of prose.
-    """
+def measure_repetition(chunk: Chunk, judge: object) -> dict[str, NDArray[Any]]:  # noqa: ARG001 - as every family's
+    """Measure what the repetition rules decide on. Scratch: 20 bytes a word or line of the longest text."""
     from curation_dagster.annotate import gopher_kernel  # loads numba
 
-    data, offsets, owner = buffers(texts)
-    most = int(np.diff(offsets).max(initial=0)) // 2 + 2  # words, or lines, of the longest text
-    slots = max(16, 1 << (2 * most).bit_length())  # as `gopher_kernel._mask_for`
-    ratios = np.empty((len(REPETITION), len(texts)))
+    most_words = int(np.diff(chunk.words.first).max(initial=0))
+    slots = 1 << int(2 * max(chunk.most_lines, most_words) + 16).bit_length()
+    ratios = np.empty((len(_REPETITION), len(chunk)))
     gopher_kernel.repetition(
-        data,
-        offsets,
-        _kinds(),
-        np.empty(most + 1, np.uint64),
-        np.empty(most + 1, np.int64),
-        np.empty(most, np.int32),
-        np.empty(most, np.bool_),
+        chunk.data,
+        chunk.offsets,
+        splitter.classes(),
+        chunk.words,
         np.empty(slots, np.uint64),
         np.zeros(slots, np.int32),
-        np.empty((slots, 3), np.int32),
+        np.empty(slots, np.int32),
+        np.empty(most_words + 1, np.uint64),
+        np.empty(most_words + 1, np.uint64),
+        np.empty(most_words + 1, np.int64),
         ratios,
     )
-    del owner  # the Arrow array outlives the views into it
-    return _known(pl.DataFrame(dict(zip(REPETITION, ratios, strict=True))), texts)
+    return dict(zip(REPETITION.columns, ratios, strict=True))
 
 
-def _known(frame: pl.DataFrame, texts: pl.Series) -> pl.DataFrame:
-    """Say null where there was nothing to divide by, or no text."""
-    frame = frame.with_columns(cs.float().fill_nan(None))
-    if not texts.null_count():
-        return frame
-    return frame.with_columns(pl.when(texts.is_not_null()).then(pl.all()))
+QUALITY = Family(
+    "Gopher quality", "Rae et al., 2021, arXiv:2112.11446, appendix A1.1", _QUALITY, measure_quality
+)
+REPETITION = Family(
+    "Gopher repetition",
+    "Rae et al., 2021, arXiv:2112.11446, table A1",
+    _REPETITION,
+    measure_repetition,
+)

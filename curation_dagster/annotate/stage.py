@@ -5,33 +5,31 @@ Drops nothing. The text is stored only where an edit changed it; thresholds are 
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from curation_dagster import schema
-from curation_dagster.annotate import gopher
+from curation_dagster.annotate.families import EDITS, FAMILIES
+from curation_dagster.annotate.family import measure, rewrite
 from curation_dagster.annotate.language import SCHEMA as LANGUAGE_COLUMNS
 from curation_dagster.annotate.language import default_model, language
 from curation_dagster.annotate.mask import mask
 from curation_dagster.annotate.normalize import normalize
 from curation_dagster.documents import documents
 from curation_dagster.job import write_table
-from curation_dagster.recipe import GopherQuality, GopherRepetition, Language, Mask, Normalize
+from curation_dagster.recipe_steps import C4Lines, Language, Mask, Normalize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from curation_dagster.annotate.family import Family
     from curation_dagster.job import Files, Job
-    from curation_dagster.recipe import Step
+    from curation_dagster.recipe_steps import Step
     from curation_dagster.schema import Columns
 
 _MASKED: Columns = {"pii_email_count": pl.UInt32, "pii_ip_count": pl.UInt32}
-_QUALITY: Columns = {
-    name: pl.UInt32 if name in gopher.COUNTS else pl.Float64
-    for name in (*gopher.COUNTS, *gopher.QUALITY)
-}
-_REPETITION: Columns = dict.fromkeys(gopher.REPETITION, pl.Float64)
 
 
 def signal_columns(steps: Sequence[Step]) -> Columns:
@@ -39,21 +37,27 @@ def signal_columns(steps: Sequence[Step]) -> Columns:
     found: Columns = {}
     for step in steps:
         match step:
+            case Normalize():
+                pass
             case Mask():
                 found |= _MASKED
             case Language():
                 found |= LANGUAGE_COLUMNS
-            case GopherQuality():
-                found |= _QUALITY
-            case GopherRepetition():
-                found |= _REPETITION
+            case C4Lines(edit=name):
+                found |= EDITS[name].columns
+            case _:
+                found |= FAMILIES[step.judge].columns
     return found
 
 
 def annotate(texts: pl.Series, steps: Sequence[Step]) -> pl.DataFrame:
-    """Return the signals of every text, and `text` as the edits leave it. A null text has null signals."""
+    """Return the signals of every text, and `text` as the edits leave it. A null text has null signals.
+
+    Judges with no edit between them share one splitting into words.
+    """
     signals: list[pl.DataFrame] = []
-    for step in steps:
+    together: list[tuple[Family, Any]] = []
+    for step, following in zip_longest(steps, steps[1:]):
         match step:
             case Normalize():
                 texts = normalize(texts)
@@ -61,12 +65,17 @@ def annotate(texts: pl.Series, steps: Sequence[Step]) -> pl.DataFrame:
                 masked = mask(texts, email=email, ip=ip)
                 texts = masked["text"]
                 signals.append(masked.drop("text"))
+            case C4Lines(edit=name):
+                edited = rewrite(texts, EDITS[name], step)
+                texts = edited["text"]
+                signals.append(edited.drop("text"))
             case Language(model=model):
                 signals.append(language(texts, model.path if model else default_model()))
-            case GopherQuality():
-                signals.append(gopher.measure_quality(texts))
-            case GopherRepetition():
-                signals.append(gopher.measure_repetition(texts))
+            case _:
+                together.append((FAMILIES[step.judge], step))
+        if together and (following is None or hasattr(following, "edit")):
+            signals.append(measure(texts, together))
+            together = []
     measured = pl.concat(signals, how="horizontal") if signals else pl.DataFrame()
     return (
         measured.with_columns(texts.alias("text")) if signals else texts.rename("text").to_frame()

@@ -1,6 +1,6 @@
 """The thresholds of a recipe as rules: one comparison on one signal each, in the recipe's order.
 
-A rule is named after its field: `gopher_quality.min_words` is `gopher_min_words`. Not here: how
+A rule is named after its signal's family and its field: `gopher_quality.min_words` is `gopher_min_words`. Not here: how
 signals come about (`annotate`), and how rules become a verdict (`verdict`).
 """
 
@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from curation_dagster.recipe import GopherQuality, GopherRepetition, Language
+from curation_dagster.recipe_steps import Language
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from curation_dagster.recipe import Step
+    from curation_dagster.recipe_steps import Section, Step
     from curation_dagster.verdict import Rules
-
-# Signals whose name is not that of the field.
-_COUNTS = {"words": "word_count", "stop_words": "stop_word_count"}
 
 
 def rules_language(config: Language) -> Rules:
@@ -30,21 +27,21 @@ def rules_language(config: Language) -> Rules:
     }
 
 
-def rules_gopher(config: GopherQuality | GopherRepetition) -> Rules:
-    """Compare each signal with its field: at least `min_`, at most `max_`.
+def rules_of_bounds(config: Section) -> Rules:
+    """Compare each signal with its bound: at least `min_`, at most `max_`; a bound that is off is no rule.
 
-    >>> list(rules_gopher(GopherQuality(judge="gopher_quality")))[:2]
+    >>> list(rules_of_bounds(GopherQuality(judge="gopher_quality")))[:2]
     ['gopher_min_words', 'gopher_max_words']
     """
     rules: Rules = {}
-    for field in type(config).model_fields:
-        side, _, what = field.partition("_")
-        signal = pl.col(f"gopher_{_COUNTS.get(what, what)}")
-        bound = getattr(config, field)
-        if side == "min":
-            rules[f"gopher_{field}"] = signal >= bound
-        elif side == "max":
-            rules[f"gopher_{field}"] = signal <= bound
+    for field, info in type(config).model_fields.items():
+        extra, value = info.json_schema_extra, getattr(config, field)
+        if not isinstance(extra, dict) or value is None:
+            continue
+        name = str(extra["signal"])
+        signal = pl.col(name)
+        keep = signal >= value if field.startswith("min_") else signal <= value
+        rules[f"{name.split('_', maxsplit=1)[0]}_{field}"] = keep
     return rules
 
 
@@ -52,8 +49,5 @@ def rules_of(steps: Sequence[Step]) -> Rules:
     """Collect the rules of all judges, in order; edits have none."""
     rules: Rules = {}
     for step in steps:
-        if isinstance(step, Language):
-            rules |= rules_language(step)
-        elif isinstance(step, GopherQuality | GopherRepetition):
-            rules |= rules_gopher(step)
+        rules |= rules_language(step) if isinstance(step, Language) else rules_of_bounds(step)
     return rules

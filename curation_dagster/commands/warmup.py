@@ -18,7 +18,8 @@ from curation_dagster.dedup.cluster import clusters
 from curation_dagster.dedup.minhash import band_name, fingerprint
 from curation_dagster.documents import without_cuts
 from curation_dagster.ingest.page import page
-from curation_dagster.recipe import Benchmark, File
+from curation_dagster.recipe import Benchmark
+from curation_dagster.recipe_steps import File
 from curation_dagster.scaffold import default_recipe
 
 _TEXT = (

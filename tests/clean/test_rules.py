@@ -8,8 +8,8 @@ from pydantic import TypeAdapter
 
 from curation_dagster.annotate.gopher import COUNTS, QUALITY, REPETITION
 from curation_dagster.clean.rules import rules_of
-from curation_dagster.recipe import GopherQuality, GopherRepetition, Language, Normalize, Step
 from curation_dagster.recipe_file import presets
+from curation_dagster.recipe_steps import GopherQuality, GopherRepetition, Language, Normalize, Step
 from curation_dagster.verdict import check_columns, signal_of, verdict
 
 LANGUAGE = Language(judge="language", languages=("en", "de"), min_prob=0.65)

@@ -10,7 +10,8 @@ import pytest
 from curation_dagster.decontaminate.scan import HIT
 from curation_dagster.decontaminate.verdicts import decide
 from curation_dagster.errors import IntegrityError
-from curation_dagster.recipe import Benchmark, File
+from curation_dagster.recipe import Benchmark
+from curation_dagster.recipe_steps import File
 
 BENCHMARKS = [
     Benchmark(name="drop", file=File(path=Path("x")), action="drop"),

@@ -12,7 +12,8 @@ import pytest
 from curation_dagster import schema, table
 from curation_dagster.export import audit as audit_
 from curation_dagster.export.audit import audit, benchmark_ngrams
-from curation_dagster.recipe import Benchmark, Decontaminate, File
+from curation_dagster.recipe import Benchmark, Decontaminate
+from curation_dagster.recipe_steps import File
 
 if TYPE_CHECKING:
     from pathlib import Path

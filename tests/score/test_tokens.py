@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from shared_data import DATA
 
 from curation_dagster.errors import RecipeError
-from curation_dagster.recipe import File
+from curation_dagster.recipe_steps import File
 from curation_dagster.score import tokens
 
 if TYPE_CHECKING:

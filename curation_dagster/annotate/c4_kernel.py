@@ -1,0 +1,231 @@
+"""The compiled loops of `c4`: lines that stay, and what a page is judged by.
+
+Import this module inside the function that needs it: it loads numba.
+"""
+# The arguments of compiled functions are arrays and scalars whose types numba infers.
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
+
+import numpy as np
+
+from curation_dagster.annotate import c4
+from curation_dagster.annotate.splitter import DIGIT, IS_PUNCT, IS_TERMINAL, LINE_END, SPACE
+from curation_dagster.compiled import njit
+from curation_dagster.words import TABLE_SIZE
+from curation_dagster.words_kernel import decode
+
+FEED, CR, OPEN, CLOSE, BRACE, DOT = 0x0A, 0x0D, 0x5B, 0x5D, 0x7B, 0x2E
+ENDS = (0x2E, 0x3F, 0x21, 0x22, 0x27)  # . ? ! " '
+LONG_LINE_CHARS = 200
+
+
+def _packed(phrases):
+    """Put phrases into rows of bytes, the length in front."""
+    rows = np.zeros((len(phrases), 32), np.uint8)
+    for k, phrase in enumerate(phrases):
+        rows[k, 0] = len(phrase)
+        rows[k, 1 : 1 + len(phrase)] = np.frombuffer(phrase.encode(), np.uint8)
+    return rows
+
+
+PHRASES = _packed(c4.PHRASES)  # lorem ipsum, javascript, then those about policy
+CITATIONS = _packed(c4.CITATIONS)
+
+
+@njit(inline="always")
+def _is_at(data, i, end, phrase):
+    """Tell whether the lower-cased text at i starts with a phrase."""
+    n = phrase[0]
+    if i + n > end:
+        return False
+    for k in range(n):
+        c = data[i + k]
+        if 65 <= c <= 90:
+            c |= 0x20
+        if c != phrase[1 + k]:
+            return False
+    return True
+
+
+@njit
+def _said(data, begin, end, phrases):
+    """Return a bit for every phrase that the line holds, and the next bit for a curly bracket."""
+    found = 0
+    for i in range(begin, end):
+        c = data[i] | 0x20
+        if data[i] == BRACE:
+            found |= 1 << len(phrases)
+        if (
+            c == 0x6C or c == 0x6A or c == 0x74 or c == 0x70 or c == 0x63 or c == 0x75
+        ):  # l j t p c u
+            for k in range(len(phrases)):
+                if _is_at(data, i, end, phrases[k]):
+                    found |= 1 << k
+    return found
+
+
+@njit
+def _citation(data, i, end, table, citations):
+    """Return where a citation that starts at i ends; i if there is none."""
+    for k in range(len(citations)):
+        n = citations[k, 0]
+        if i + n <= end:
+            same = True
+            for c in range(n):
+                if data[i + c] != citations[k, 1 + c]:
+                    same = False
+                    break
+            if same:
+                return i + n
+    j = i + 1
+    while j < end:
+        code, after = decode(data, j)
+        if code == CLOSE:
+            return after
+        if not (code < TABLE_SIZE and table[code] & DIGIT):
+            break
+        j = after
+    return i
+
+
+@njit
+def _copy_line(data, begin, end, table, citations, strip, out, at):
+    """Write a line, without its citations if told so; return where it ends."""
+    i = begin
+    while i < end:
+        if strip and data[i] == OPEN:
+            after = _citation(data, i, end, table, citations)
+            if after > i:
+                i = after
+                continue
+        out[at] = data[i]
+        at += 1
+        i += 1
+    return at
+
+
+@njit
+def _measure_line(data, begin, end, table):
+    """Return the stripped line's span, its words by white space, and the code points of the longest."""
+    first, last = end, begin
+    words = longest = length = 0
+    i = begin
+    while i < end:
+        code, after = decode(data, i)
+        if code < TABLE_SIZE and table[code] & SPACE:
+            length = 0
+        else:
+            if length == 0:
+                words += 1
+            length += 1
+            longest = max(longest, length)
+            first = min(first, i)
+            last = after
+        i = after
+    return min(first, last), last, words, longest
+
+
+@njit
+def _keeps(words, longest, out, start, at, config, phrases, counts, d):
+    """Judge the line written to out[start:at]; count what is noted."""
+    max_word_chars, _, terminal, min_words, javascript, policy = config
+    if longest > max_word_chars:
+        return False
+    if terminal:
+        if at == start or out[at - 1] not in ENDS:
+            return False
+        if at - start >= 3 and out[at - 1] == DOT and out[at - 2] == DOT and out[at - 3] == DOT:
+            return False
+    if words < min_words:
+        return False
+    said = _said(out, start, at, phrases)
+    counts[2, d] += said & 1
+    if javascript and said & 2:
+        return False
+    counts[3, d] += said >> len(phrases) & 1
+    return not (policy and said & ((1 << len(phrases)) - 4))
+
+
+@njit
+def _trim(out, start, at, table):
+    """Move a text's bytes so that no white space is at either end; return the end."""
+    first, last = at, start
+    i = start
+    while i < at:
+        code, after = decode(out, i)
+        if not (code < TABLE_SIZE and table[code] & SPACE):
+            first = min(first, i)
+            last = after
+        i = after
+    if first > start:
+        for k in range(max(last - first, 0)):
+            out[start + k] = out[first + k]
+    return start + max(last - first, 0)
+
+
+@njit(nogil=True, cache=True)
+def lines(data, offsets, table, phrases, citations, config, out, ends, counts):
+    """Write each text's lines that stay, one after another; fill counts[4, docs] in the order of `c4.LINES`."""
+    at = 0
+    for d in range(len(offsets) - 1):
+        text = at
+        i, stop = offsets[d], offsets[d + 1]
+        while i < stop:
+            begin = i
+            end = i
+            while i < stop:
+                code, after = decode(data, i)
+                end = i
+                i = after
+                if code < TABLE_SIZE and table[code] & LINE_END:
+                    if code == CR and i < stop and data[i] == FEED:
+                        i += 1
+                    break
+                end = after
+            first, last, words, longest = _measure_line(data, begin, end, table)
+            start = at + (at > text)
+            written = _copy_line(data, first, last, table, citations, config[1], out, start)
+            counts[0, d] += 1
+            if _keeps(words, longest, out, start, written, config, phrases, counts, d):
+                if start > at:
+                    out[at] = FEED
+                at = written
+            else:
+                counts[1, d] += 1
+        at = _trim(out, text, at, table)
+        ends[d + 1] = at
+
+
+@njit(nogil=True, cache=True)
+def page(data, offsets, words, counts):
+    """Fill counts[3, docs] in the order of `c4.PAGE`."""
+    first, starts, ends, _, _, flags = words
+    for d in range(len(offsets) - 1):
+        length = points = longs = 0
+        for i in range(offsets[d], offsets[d + 1]):
+            if data[i] == FEED:
+                longs += length >= LONG_LINE_CHARS
+                length = 0
+                points += 1
+            elif (data[i] & 0xC0) != 0x80:
+                length += 1
+                points += 1
+        counts[1, d] = points
+        counts[2, d] = longs + (length >= LONG_LINE_CHARS)
+        sentences = 0
+        ended = True
+        for k in range(first[d], first[d + 1]):
+            new_line = k == first[d]
+            if not new_line:
+                for i in range(ends[k - 1], starts[k]):
+                    if data[i] == FEED:
+                        new_line = True
+                        break
+            if new_line:
+                sentences += 1
+                ended = False
+            if flags[k] & IS_TERMINAL:
+                ended = True
+            elif ended and not flags[k] & IS_PUNCT:
+                sentences += 1
+                ended = False
+        counts[0, d] = sentences

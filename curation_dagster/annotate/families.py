@@ -1,0 +1,18 @@
+"""Which judge measures which family of signals, and which edit notes which."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from curation_dagster.annotate import c4, fineweb, gopher
+
+if TYPE_CHECKING:
+    from curation_dagster.annotate.family import Edit, Family
+
+FAMILIES: dict[str, Family] = {
+    "gopher_quality": gopher.QUALITY,
+    "gopher_repetition": gopher.REPETITION,
+    "c4": c4.PAGE,
+    "fineweb": fineweb.FAMILY,
+}
+EDITS: dict[str, Edit] = {"c4_lines": c4.LINES}

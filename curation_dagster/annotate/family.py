@@ -1,0 +1,173 @@
+"""What a published set of signals is: its names, types and definitions, and the function that measures it.
+
+A family is measured chunk by chunk: a run of texts of about CHUNK_BYTES, split into words once for
+all families that ask. Chunks are worked on by as many threads as Polars has in this process; the
+kernels release the GIL. A value depends on its own text only, so neither chunks nor threads show.
+Memory beside the texts: about ten times CHUNK_BYTES, or ten times the longest text, a thread.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from curation_dagster.annotate import splitter
+from curation_dagster.words import buffers, texts_from
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from curation_dagster.schema import Columns
+
+CHUNK_BYTES = 1 << 18
+T = TypeVar("T")
+
+
+class Lists(NamedTuple):
+    """A list for every text: all values one after another, and how many each text has."""
+
+    values: NDArray[Any]
+    counts: NDArray[np.int64]
+
+
+class Edited(NamedTuple):
+    """Texts as an edit leaves them, their ends (from 0), and what the edit noted."""
+
+    data: NDArray[np.uint8]
+    ends: NDArray[np.int64]
+    notes: Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One number (or list of numbers) about a text."""
+
+    name: str
+    dtype: pl.DataType | type[pl.DataType]
+    definition: str
+
+
+@dataclass(frozen=True)
+class Family:
+    """A published set of signals and how it is measured; NaN stands for what could not be measured."""
+
+    title: str
+    source: str
+    signals: tuple[Signal, ...]
+    measure: Callable[[Chunk, Any], Mapping[str, NDArray[Any] | Lists]]
+
+    @property
+    def columns(self) -> Columns:
+        """Name the signals with their types."""
+        return {signal.name: signal.dtype for signal in self.signals}
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A published edit of text, and what it notes while it goes over it."""
+
+    title: str
+    source: str
+    signals: tuple[Signal, ...]
+    rewrite: Callable[[Chunk, Any], Edited]
+
+    @property
+    def columns(self) -> Columns:
+        """Name the signals with their types."""
+        return {signal.name: signal.dtype for signal in self.signals}
+
+
+class Chunk:
+    """A run of texts: bytes, offsets, and their words, which are split when first asked for."""
+
+    def __init__(self, data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
+        """Take views; the texts are data[offsets[d]:offsets[d + 1]]."""
+        self.data = data
+        self.offsets = offsets
+
+    def __len__(self) -> int:
+        """Count the texts."""
+        return len(self.offsets) - 1
+
+    @cached_property
+    def words(self) -> splitter.Words:
+        """Return the words of the texts, by the rule of `splitter`."""
+        return splitter.split(self.data, self.offsets)
+
+    @cached_property
+    def most_lines(self) -> int:
+        """Return the most lines (LFs and one) that a text has."""
+        feeds = np.flatnonzero(self.data[self.offsets[0] : self.offsets[-1]] == ord("\n"))
+        places = np.searchsorted(feeds, self.offsets - self.offsets[0])
+        return int(np.diff(places).max(initial=0)) + 1
+
+
+def measure(texts: pl.Series, families: Sequence[tuple[Family, Any]]) -> pl.DataFrame:
+    """Measure several families, each with its judge, on the same texts; a null text has null signals."""
+
+    def work(chunk: Chunk) -> Mapping[str, NDArray[Any] | Lists]:
+        return {k: v for f, judge in families for k, v in f.measure(chunk, judge).items()}
+
+    columns = {k: v for family, _ in families for k, v in family.columns.items()}
+    return _frame(columns, _mapped(texts, work), texts)
+
+
+def rewrite(texts: pl.Series, edit: Edit, step: object) -> pl.DataFrame:
+    """Return `text` as the edit leaves it, and what the edit notes; null stays null."""
+    parts = _mapped(texts, lambda chunk: edit.rewrite(chunk, step))
+    frame = _frame(edit.columns, [part.notes for part in parts], texts)
+    sizes = np.concatenate([[0], *(np.diff(part.ends) for part in parts)])
+    text = texts_from(np.concatenate([part.data for part in parts]), sizes.cumsum(), "text")
+    return frame.with_columns(pl.when(texts.is_not_null()).then(text).alias("text"))
+
+
+def _mapped(texts: pl.Series, work: Callable[[Chunk], T]) -> list[T]:
+    """Work on every chunk, in order, on as many threads as Polars has."""
+    data, offsets, owner = buffers(texts)
+    bounds = _bounds(offsets)
+    chunks = (Chunk(data, offsets[a : b + 1]) for a, b in pairwise(bounds))
+    threads = min(pl.thread_pool_size(), len(bounds) - 1)
+    if threads > 1:
+        with ThreadPoolExecutor(threads) as pool:
+            parts = list(pool.map(work, chunks))
+    else:
+        parts = [work(chunk) for chunk in chunks]
+    del owner  # the Arrow array outlives the views into it
+    return parts
+
+
+def _bounds(offsets: NDArray[np.int64]) -> list[int]:
+    """Cut rows where about CHUNK_BYTES are full; a longer text is a chunk of its own, or ends one."""
+    bounds = [0]
+    while bounds[-1] < len(offsets) - 1:
+        full = offsets[bounds[-1]] + CHUNK_BYTES
+        bounds.append(max(bounds[-1] + 1, int(np.searchsorted(offsets, full, "right")) - 1))
+    return bounds if len(bounds) > 1 else [0, 0]
+
+
+def _frame(columns: Columns, parts: Sequence[Mapping[str, Any]], texts: pl.Series) -> pl.DataFrame:
+    frame = pl.DataFrame(
+        [_series(name, dtype, [part[name] for part in parts]) for name, dtype in columns.items()]
+    )
+    if not texts.null_count():
+        return frame
+    return frame.with_columns(pl.when(texts.is_not_null()).then(pl.all()))
+
+
+def _series(name: str, dtype: Any, parts: list[Any]) -> pl.Series:  # noqa: ANN401 - a Polars type
+    if isinstance(parts[0], Lists):
+        offsets = np.concatenate([[0], *(part.counts for part in parts)]).cumsum()
+        values = pa.array(np.concatenate([part.values for part in parts]))
+        array = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), values)
+        return pl.Series(name, pl.from_arrow(array)).cast(dtype)
+    series = pl.Series(name, np.concatenate(parts)).cast(dtype)
+    return series.fill_nan(None) if series.dtype.is_float() else series
