@@ -198,12 +198,12 @@ def words_of(texts: Sequence[str], words: Sequence[Sequence[str]]) -> Words:
             size = len(word.encode())
             rows.append((before, before + size, word_hash(word), len(word), flags))
         offset += len(text.encode())
-    start, end, hashed, chars, kind = zip(*rows, strict=True) if rows else ((),) * 5
+    starts, ends, hashed, chars, kinds_of = zip(*rows, strict=True) if rows else ((),) * 5
     return Words(
         np.cumsum([0, *map(len, words)]),
-        np.array(start, np.int64),
-        np.array(end, np.int64),
+        np.array(starts, np.int64),
+        np.array(ends, np.int64),
         np.array(hashed, np.uint64),
         np.array(chars, np.int32),
-        np.array(kind, np.uint8),
+        np.array(kinds_of, np.uint8),
     )
