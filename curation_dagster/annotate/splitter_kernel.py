@@ -8,6 +8,7 @@ Import this module inside the function that needs it: it loads numba.
 import numpy as np
 
 from curation_dagster.annotate.splitter import (
+    ABBREVIATIONS,
     ALPHA,
     CURRENCY,
     DIGIT,
@@ -26,6 +27,7 @@ from curation_dagster.annotate.splitter import (
     SPACE,
     SYMBOL,
     TERMINAL,
+    UNITS,
     UNSPACED,
     UPPER,
     WORD_BASE,
@@ -36,6 +38,7 @@ from curation_dagster.words_kernel import U, decode
 
 BASE = U(WORD_BASE)
 POWERS = np.array([pow(WORD_BASE, k, 1 << 64) for k in range(256)], np.uint64)
+LONGEST_KNOWN = max(map(len, (*ABBREVIATIONS, *UNITS)))
 DOT, ELLIPSIS, PLUS, AT, COLON, SLASH, COMMA, MINUS = (
     0x2E,
     0x2026,
@@ -70,22 +73,39 @@ def _power(n):
     return result
 
 
+@njit(inline="always")
+def _flags(some, every, length):
+    """Say what a word is, of the bits that some and that all of its characters have."""
+    return (
+        HAS_ALPHA * (some & ALPHA > 0)
+        | IS_SYMBOLS * (every & SYMBOL > 0)
+        | IS_TERMINAL * (length == 1 and every & TERMINAL > 0)
+        | IS_PUNCT * (every & PUNCT > 0)
+    )
+
+
+@njit
+def find(table, key):
+    """Return where a key stands in a sorted table; -1 if it does not."""
+    low, high = 0, len(table)
+    while low < high:
+        middle = (low + high) >> 1
+        if table[middle] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < len(table) and table[low] == key else -1
+
+
 @njit
 def _is_known(codes, lo, hi, table):
     """Find codes[lo:hi] among sorted hashes."""
-    if hi - lo > 8:
+    if hi - lo > LONGEST_KNOWN:
         return False
     h = U(0)
     for i in range(lo, hi):
         h = h * BASE + U(codes[i] + 1)
-    low, high = 0, len(table)
-    while low < high:
-        middle = (low + high) >> 1
-        if table[middle] < h:
-            low = middle + 1
-        else:
-            high = middle
-    return low < len(table) and table[low] == h
+    return find(table, h) >= 0
 
 
 @njit(inline="always")
@@ -313,10 +333,11 @@ def split(data, offsets, table, abbreviations, units, words, codes, kinds, place
                 i = after
                 continue
             begin, length = i, 0
-            every = ALPHA
+            some, every = 0, 0xFFFF
             h = U(0)
             alone = kind & UNSPACED
             while True:
+                some |= kind
                 every &= kind
                 h = h * BASE + U(code + 1)
                 length += 1
@@ -331,12 +352,12 @@ def split(data, offsets, table, abbreviations, units, words, codes, kinds, place
                     break
                 if alone and not kind & UNSPACED:
                     break
-            if every or alone or length > SEGMENT:
+            if every & ALPHA or alone or length > SEGMENT:
                 if n < room:
                     start[n], end[n] = begin, i
                     hashes[n] = h
                     chars[n] = length
-                    flags[n] = HAS_ALPHA
+                    flags[n] = _flags(some, every, length)
                 n += 1
                 continue
             at = begin
@@ -353,20 +374,15 @@ def split(data, offsets, table, abbreviations, units, words, codes, kinds, place
             for k in range(count):
                 hi = cuts[k]
                 h = U(0)
-                some, all_ = 0, 0xFFFF
+                some, every = 0, 0xFFFF
                 for c in range(lo, hi):
                     h = h * BASE + U(codes[c] + 1)
                     some |= kinds[c]
-                    all_ &= kinds[c]
+                    every &= kinds[c]
                 start[n], end[n] = places[lo], places[hi]
                 hashes[n] = h
                 chars[n] = hi - lo
-                flags[n] = (
-                    HAS_ALPHA * (some & ALPHA > 0)
-                    | IS_SYMBOLS * (all_ & SYMBOL > 0)
-                    | IS_TERMINAL * (hi - lo == 1 and all_ & TERMINAL > 0)
-                    | IS_PUNCT * (all_ & PUNCT > 0)
-                )
+                flags[n] = _flags(some, every, hi - lo)
                 n += 1
                 lo = hi
     first[len(offsets) - 1] = n
