@@ -121,7 +121,7 @@ def unescape(utf8: bytes) -> str:
 def _rendered(page: Scanned, keep: NDArray[np.bool_], *, markdown: bool) -> bytes:
     from curation_dagster.ingest.blocks import render_kernel
 
-    out = np.empty(render_kernel.room(page.blocks, keep), np.uint8)
+    out = np.empty(render_kernel.room(page.blocks, keep, markdown), np.uint8)
     n = render_kernel.render(page.text, page.blocks, page.tags, page.parents, keep, markdown, out)
     return out[:n].tobytes()
 
