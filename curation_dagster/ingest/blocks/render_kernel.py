@@ -10,7 +10,7 @@ import numpy as np
 from curation_dagster.compiled import njit
 from curation_dagster.ingest.blocks.bytes_kernel import LF
 from curation_dagster.ingest.blocks.markup import CHARS, SPACE, TAG
-from curation_dagster.ingest.blocks.scan_kernel import ELEMENT, END, START
+from curation_dagster.ingest.blocks.scan_kernel import ELEMENT, END, SIGN_END, SIGN_START, START
 from curation_dagster.ingest.blocks.table_kernel import (
     MAX_COLUMNS,
     ROOM,
@@ -67,6 +67,36 @@ def place_of(tags, parents, e, place):
         e = parents[e]
     if place[ORDERED] == -1:
         place[ORDERED] = 0
+
+
+@njit
+def is_titled(tags, parents, e):
+    """Say whether an element lies in a heading, a term or a caption: where a link to itself may stand."""
+    while e > 0:
+        t = tags[e]
+        if H1 <= t <= H6 or t == DT or t == CAPTION or t == FIGCAPTION:
+            return True
+        e = parents[e]
+    return False
+
+
+@njit(inline="always")
+def trimmed(text, first, end, in_code):
+    """Leave out white space at both ends; code keeps that of its first line."""
+    while end > first and CHARS[text[end - 1]] & SPACE:
+        end -= 1
+    while first < end and (text[first] == LF or (not in_code and CHARS[text[first]] & SPACE)):
+        first += 1
+    return first, end
+
+
+@njit
+def without_sign(text, first, end, sign, behind, in_code):
+    """Leave out a permalink's sign at either end, unless there is nothing else."""
+    if behind >= end:
+        first, end = trimmed(text, first, max(sign, first), in_code)
+        return (first, end) if first < end else (sign, behind)
+    return trimmed(text, behind, end, in_code) if sign <= first else (first, end)
 
 
 @njit
@@ -193,10 +223,11 @@ def render(text, blocks, tags, parents, keep, markdown, out):
         in_code = here[CODE] != NONE
         if here[ROW] != NONE and (is_layout[here[ROW]] or in_cell[here[ROW]] < 2):
             here[CELL] = here[ROW] = here[GRID] = NONE
-        while end > first and CHARS[text[end - 1]] & SPACE:
-            end -= 1
-        while first < end and (text[first] == LF or (not in_code and CHARS[text[first]] & SPACE)):
-            first += 1
+        first, end = trimmed(text, first, end, in_code)
+        if blocks[k, SIGN_END] > 0 and is_titled(tags, parents, blocks[k, ELEMENT]):
+            first, end = without_sign(
+                text, first, end, blocks[k, SIGN_START], blocks[k, SIGN_END], in_code
+            )
         if first == end:
             continue
         tabular = here[ROW] != NONE

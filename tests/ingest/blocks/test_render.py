@@ -152,6 +152,17 @@ CASES = [
     ("<p>&lt;b&gt; &amp; c", "&lt;b&gt; &amp; c", None, "entities stay"),
     ("<p>港口<p>😀", "港口\n\n😀", None, "not ASCII"),
     ("", "", None, "empty"),
+    ("<h2>a<a href=#a>¶</a></h2>b", "a\n\nb", "## a\n\nb", "a permalink"),
+    ("<h2><a href=#a># </a> a</h2>", "a", "## a", "a permalink before"),
+    ("<h1>a <a class=x href=#a title=link><b>&sect;</b></a> </h1>", "a", "# a", "a reference"),
+    ("<dl><dt><code>f(x)</code> <a href=s>src</a><a href=#f>🔗\ufe0f</a><dd>b", "f(x) src\n\nb", None, "of two links"),
+    ("<table><caption>t<a href=#t>&#XB6;</a></caption><tr><td>b", "t\n\nb", None, "of a caption"),
+    ("<h2>a<a href=#a>¶x</a></h2>", "a¶x", "## a¶x", "a link with more than a sign"),
+    ("<h2>a <a>b</a> ¶</h2>", "a b ¶", "## a b ¶", "a sign that is no link"),
+    ("<h2>a <a href=#a>¶</a> b</h2>", "a ¶ b", "## a ¶ b", "a sign between"),
+    ("<h2><a name=n>#</a></h2>b", "#\n\nb", "## #\n\nb", "a sign alone"),
+    ("<p>a<a href=#a>¶</a></p>", "a¶", None, "a paragraph's"),
+    ("<h2><a href=x>a<div>¶</a></div></h2>", "a\n\n¶", "## a\n\n## ¶", "a link of two blocks"),
 ]  # fmt: skip
 
 
