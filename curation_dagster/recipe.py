@@ -8,27 +8,57 @@ each stage makes of its section is the stage's business.
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003 - pydantic reads it at run time
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Discriminator,
     Field,
+    GetCoreSchemaHandler,
     Tag,
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
 NAME = r"^[a-z0-9][a-z0-9-]*$"
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+def _strict(schema: Any) -> Any:  # noqa: ANN401 - schemas are nested dicts and lists
+    """Refuse what TOML does not write as a number or a truth value. A whole number may be `1e9`, and a float `1`."""
+    if isinstance(schema, list | tuple):
+        return type(schema)(_strict(item) for item in schema)
+    if not isinstance(schema, dict):
+        return schema
+    found = {k: v if k == "metadata" else _strict(v) for k, v in schema.items()}
+    if found.get("type") in {"bool", "float"}:
+        return found | {"strict": True}
+    if found.get("type") == "int":
+        return core_schema.no_info_before_validator_function(_number, cast("CoreSchema", found))
+    return found
+
+
+def _number(value: Any) -> Any:  # noqa: ANN401 - TOML is anything
+    if isinstance(value, str | bool):
+        raise PydanticKnownError("int_type")
+    return value
+
+
 class Section(BaseModel):
-    """Base of every part of a recipe: frozen, no unknown keys."""
+    """Base of every part of a recipe: frozen, no unknown keys; text is no number and no truth value."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls,
+        source: type[BaseModel],
+        handler: GetCoreSchemaHandler,
+    ) -> CoreSchema:
+        """Make every number and truth value of the fields strict; pydantic would take "yes" and "0.5"."""
+        return cast("CoreSchema", _strict(handler(source)))
 
 
 class File(Section):

@@ -100,6 +100,7 @@ def test_whatever_a_file_holds(warc, first) -> None:
                 pytest.fail(f"case {number}: {type(error).__name__}: {error}")
             assert rows["record_bytes"].sum() == len(data), f"case {number}"
             assert rows["doc_id"].n_unique() == rows.height, f"case {number}"
+            assert rows["locator"].n_unique() == rows.height, f"case {number}"
             assert (rows["text"].is_null() == rows["rejected_by"].is_not_null()).all()
             reasons.update(rows["rejected_by"].to_list())
         number += 1
