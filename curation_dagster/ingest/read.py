@@ -35,6 +35,7 @@ _SUFFIXES: Final = {  # behind them may be .gz or .zst, but for Parquet
     "jsonl": (".jsonl", ".json", ".ndjson"),
     "html": (".html", ".htm", ".xhtml"),
     "text": (".txt", ".text", ".md"),
+    "parquet": (".parquet",),
 }
 _FILES: Final = {"html": "text/html", "text": "text/plain"}  # a file a document
 _COLUMNS: Final = {
@@ -145,15 +146,27 @@ def format_of(path: str, source: Source) -> str:
     """
     if source.format != "auto":
         return source.format
-    name = path.lower()
-    if name.endswith(".parquet"):
-        return "parquet"
-    name = name.removesuffix(".gz").removesuffix(".zst")
+    suffix = (suffix_of(path) or "").lower().removesuffix(".gz").removesuffix(".zst")
     for kind, suffixes in _SUFFIXES.items():
-        if name.endswith(suffixes):
+        if suffix in suffixes:
             return kind
     msg = f"source {source.name!r}: cannot tell the format of {path} by its name; set `format`"
     raise RecipeError(msg)
+
+
+def suffix_of(path: str) -> str | None:
+    """Return the end of a file's name that tells its format, as it is written; None where it tells none.
+
+    >>> suffix_of("a/crawl.warc.GZ"), suffix_of("a.parquet.gz"), suffix_of("notes.doc")
+    ('.warc.GZ', None, None)
+    """
+    name = path.lower()
+    packed = next((p for p in (".gz", ".zst") if name.endswith(p)), "")
+    for kind, suffixes in _SUFFIXES.items():
+        for suffix in suffixes if not (packed and kind == "parquet") else ():
+            if name.endswith(suffix + packed):
+                return path[-len(suffix + packed) :]
+    return None
 
 
 def _rows(records: Iterable[Record], config: Ingest) -> Iterator[tuple[Place, Row]]:
