@@ -315,9 +315,7 @@ def test_unreadable(make: Any, says: str, tmp_path: Path) -> None:
 
 def test_every_problem_is_listed(recipe_text: str, tmp_path: Path) -> None:
     text = recipe_text.replace("tokens = 1000", "tokens = 0").replace("seed = 1", "seed = -1")
-    with pytest.raises(
-        RecipeError, match=r"2 problems\n  line 19: mix.*\n  line 15: mix\.seed"
-    ):
+    with pytest.raises(RecipeError, match=r"2 problems\n  line 19: mix.*\n  line 15: mix\.seed"):
         load(small(tmp_path, text))
 
 

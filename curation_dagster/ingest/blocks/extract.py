@@ -41,13 +41,19 @@ def main_text(
     """
     if not len(page.blocks):
         return ""
-    from curation_dagster.ingest.blocks import forest_kernel, scan_kernel, twins_kernel
+    from curation_dagster.ingest.blocks import (
+        forest_kernel,
+        scan_kernel,
+        twins_kernel,
+        unity_kernel,
+    )
 
     model = model or load()
     p = probabilities(page, model)
     twins_kernel.settle(page.blocks, page.flags, twins(page), p)
     words = page.blocks[:, scan_kernel.WORDS]
     keep, expected = forest_kernel.select(p, words, model.beta)
+    unity_kernel.complete(page.blocks, page.tags, page.parents, p, keep)
     if comments:
         keep |= _comments(page)
     text = unescape(_rendered(page, keep, markdown=markdown))
