@@ -4,7 +4,7 @@ Reads the three sets of `shared/data/extraction` (CURATE_EXTRACTION names anothe
 stops where they are absent. `blocks` was made from these very pages, so its quality is cross-validated by
 site: a joint model a fold, which takes some minutes. Speed is of the shipped model, in CPU seconds of one
 process, every extractor on the same decoded pages. What reference documentation loses is counted over
-`pages/python-docs.warc.gz` beside that folder, which no model has seen: titles (`h1`) and signatures (`dt` of
+`pages/python-docs.warc.gz` beside that folder, which the model was not fitted to: titles (`h1`) and signatures (`dt` of
 class `sig`) whose words do not stand in a row in the text.
 
     python benchmarks/extraction.py [--folds 5] [--seed 0] [--speed-only]

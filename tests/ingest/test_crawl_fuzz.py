@@ -10,6 +10,7 @@ import gzip
 import json
 import os
 import random
+import sys
 import time
 import zlib
 from collections import Counter
@@ -114,6 +115,6 @@ def test_whatever_a_file_holds(warc, first, capsys) -> None:
     if "CURATE_FUZZ_SECONDS" in os.environ:
         line = {"first": first, **read, "kept": reasons[None], "slowest_cpu_s": round(slowest, 2)}
         with capsys.disabled():
-            print(json.dumps(line))
+            sys.stdout.write(f"{json.dumps(line)}\n")
     assert reasons[None] > 0
     assert len(reasons) > 4
