@@ -62,7 +62,10 @@ def find(html, i, end, word):
 
 @njit(inline="always")
 def wide(html, i):
-    """Classify the code point above ASCII at byte i of valid UTF-8; return (class, bytes)."""
+    """Classify the code point above ASCII at byte i of valid UTF-8; return (class, bytes).
+
+    Coarser than `words.tables`, and by comparing bytes: the model's features count these classes, so they are its own.
+    """
     c = html[i]
     if c < 0xE0:
         if c == 0xC2:
