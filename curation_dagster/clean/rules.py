@@ -15,7 +15,8 @@ from curation_dagster.recipe_steps import Language
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from curation_dagster.recipe_steps import Section, Step
+    from curation_dagster.recipe_steps import Step
+    from curation_dagster.section import Section
     from curation_dagster.verdict import Rules
 
 
