@@ -7,7 +7,7 @@ value. Sums are in single precision in the order of the n-grams, a text's total 
 double precision in the order of the words. Import this where it is used: it loads numba.
 """
 # The arguments of compiled functions are arrays and tuples of them, whose types numba infers.
-# mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
+# mypy: disable-error-code="assignment,no-untyped-def,no-untyped-call,untyped-decorator"
 
 import math
 
@@ -20,6 +20,7 @@ U = np.uint64
 FNV_32_OFFSET, FNV_32_PRIME = np.uint32(2166136261), np.uint32(16777619)
 SPREAD = U(0x9E3779B97F4A7C15)
 LESS, MORE, SLASH, LETTER_S, UNDERSCORE = 60, 62, 47, 115, 95
+CONTINUATION, CONTINUED = np.uint32(0xC0), np.uint32(0x80)  # of UTF-8
 LABEL = np.frombuffer(b"__label__", np.uint8)
 KEY_BYTES = 27  # of a cached word: its key is 32 bytes, of which one is the length, four the rows
 KEY_FLOATS = 8
@@ -38,7 +39,7 @@ def _fnv(h, byte):
     return np.uint32((h ^ np.uint32(np.int32(np.int8(byte)))) * FNV_32_PRIME)
 
 
-@njit
+@njit(inline="always")
 def _same(data, begin, length, entries, start, end):
     if length != end - start:
         return False
@@ -48,7 +49,7 @@ def _same(data, begin, length, entries, start, end):
     return True
 
 
-@njit
+@njit(inline="always")
 def _find(data, begin, end, entries, ends, seats):
     """Return the seat of a word and the id there, or -1."""
     h = FNV_32_OFFSET
@@ -77,7 +78,7 @@ def seat_words(entries, ends):
     return seats
 
 
-@njit
+@njit(inline="always")
 def _is_label(data, begin, end):
     if end - begin < len(LABEL):
         return False
@@ -87,64 +88,71 @@ def _is_label(data, begin, end):
     return True
 
 
-@njit
-def _add_grams(grams, n, model, total, at, first):
-    """Add the rows of n buckets to total[at, first:]; return how many were kept. No branch waits for a load."""
+@njit(inline="always")
+def bucket_of(h, bucket, shift, reciprocal):
+    """Return h modulo the buckets, by a product with the reciprocal that is at most one too small."""
+    left = U(h) - (U(h) * reciprocal >> shift) * bucket
+    return np.int32(left - bucket * U(left >= bucket))
+
+
+@njit(inline="always")
+def _add_grams(grams, n, model, sums, at):
+    """Add the rows of n buckets to sums[at]; return how many were kept. No branch waits for a load."""
     if len(model.pruned):
         kept = 0
         for k in range(n):
-            gram = model.pruned[grams[k]]
+            gram = grams[k]
             grams[kept] = gram
-            kept += gram >= 0
+            kept += (model.kept[gram >> 3] >> (gram & 7)) & 1
         n = kept
+        for k in range(n):
+            grams[k] = model.pruned[grams[k]]
     for k in range(n):
         row = model.words + np.int64(grams[k])
         for q in range(model.rows.shape[1]):
-            total[at, first + q] += model.rows[row, q]
+            sums[at, KEY_FLOATS + q] += model.rows[row, q]
     return n
 
 
-@njit
-def _sum_word(data, begin, end, model, framed, grams, total, at, first):
-    """Write the sum of the rows of a word and its n-grams to total[at, first:]; return how many rows."""
+@njit(inline="always")
+def _sum_word(data, begin, end, model, framed, grams, sums, at):
+    """Write the sum of the rows of a word and its n-grams to sums[at]; return how many rows."""
     dim = model.rows.shape[1]
-    total[at, first : first + dim] = 0
+    for q in range(dim):
+        sums[at, KEY_FLOATS + q] = 0
     _, found = _find(data, begin, end, model.entries, model.ends, model.seats)
     if found >= model.words or (found < 0 and _is_label(data, begin, end)):
         return 0
     count = 0
     if found >= 0:
         for q in range(dim):
-            total[at, first + q] += model.rows[found, q]
+            sums[at, KEY_FLOATS + q] += model.rows[found, q]
         count = 1
     if model.maxn <= 0:
         return count
     size = end - begin + 2
-    framed[0] = LESS
-    framed[1 : size - 1] = data[begin:end]
-    framed[size - 1] = MORE
-    bucket = np.uint32(model.bucket)
+    framed[0], framed[size - 1], framed[size] = LESS, MORE, 0
+    for k in range(end - begin):
+        framed[k + 1] = np.uint32(np.int32(np.int8(data[begin + k])))
+    bucket, shift, reciprocal = U(model.bucket), U(model.shift), U(model.reciprocal)
     waiting = 0
     for i in range(size):
-        if framed[i] & 0xC0 == 0x80:
+        if framed[i] & CONTINUATION == CONTINUED:
             continue
         if waiting + model.maxn > len(grams):
-            count += _add_grams(grams, waiting, model, total, at, first)
+            count += _add_grams(grams, waiting, model, sums, at)
             waiting = 0
         h = FNV_32_OFFSET
-        j = i
         n = 0
-        while j < size and n < model.maxn:
-            h = _fnv(h, framed[j])
+        j = i
+        while n < model.maxn and j < size:
+            h = np.uint32((h ^ framed[j]) * FNV_32_PRIME)
             j += 1
-            while j < size and framed[j] & 0xC0 == 0x80:
-                h = _fnv(h, framed[j])
-                j += 1
-            n += 1
-            if n >= model.minn and not (n == 1 and (i == 0 or j == size)):
-                grams[waiting] = h % bucket
-                waiting += 1
-    return count + _add_grams(grams, waiting, model, total, at, first)
+            if framed[j] & CONTINUATION != CONTINUED:
+                n += 1
+                grams[waiting] = bucket_of(h, bucket, shift, reciprocal)
+                waiting += n >= model.minn and (n > 1 or (i > 0 and j < size))
+    return count + _add_grams(grams, waiting, model, sums, at)
 
 
 @njit(inline="always")
@@ -162,7 +170,7 @@ def _pack(data, begin, end):
 def _seat(keys, a, b, c, d):
     """Return where a word is cached, or the place to put it, and whether it is there."""
     h = mix(a * SPREAD + b * M1 + c * M2 + d)
-    mask = U(len(keys) - 1)
+    mask = U(len(keys) - 2)
     for way in range(WAYS):
         seat = np.int64((h + U(way)) & mask)
         last = keys[seat, 3] & NOT_COUNT
@@ -174,7 +182,7 @@ def _seat(keys, a, b, c, d):
 
 
 @njit
-def _sum_text(data, begin, end, model, keys, sums, framed, grams, alone, total):
+def _sum_text(data, begin, end, model, keys, sums, framed, grams, total):
     """Add the words of a text up to its end, or a word `</s>`; return how many rows."""
     dim = len(total)
     total[:] = 0
@@ -195,18 +203,18 @@ def _sum_text(data, begin, end, model, keys, sums, framed, grams, alone, total):
             and data[start + 3] == MORE
         ):
             break
-        if size > KEY_BYTES:
-            rows += _sum_word(data, start, i, model, framed, grams, alone, 0, 0)
-            for q in range(dim):
-                total[q] += alone[0, q]
-            continue
-        a = _pack(data, start, min(i, start + 8))
-        b = _pack(data, start + 8, min(i, start + 16))
-        c = _pack(data, start + 16, min(i, start + 24))
-        d = _pack(data, start + 24, i) << U(32) | U(size) << U(56)
-        seat, known = _seat(keys, a, b, c, d)
+        a = b = c = d = U(0)
+        seat, known = np.int64(len(keys) - 1), False  # where a word too long to be cached is summed
+        if size <= KEY_BYTES:
+            a = _pack(data, start, min(i, start + 8))
+            d = U(size) << U(56)
+            if size > 8:
+                b = _pack(data, start + 8, min(i, start + 16))
+                c = _pack(data, start + 16, min(i, start + 24))
+                d |= _pack(data, start + 24, i) << U(32)
+            seat, known = _seat(keys, a, b, c, d)
         if not known:
-            count = _sum_word(data, start, i, model, framed, grams, sums, seat, KEY_FLOATS)
+            count = _sum_word(data, start, i, model, framed, grams, sums, seat)
             keys[seat, 0], keys[seat, 1], keys[seat, 2], keys[seat, 3] = a, b, c, d | U(count)
         rows += np.int64(keys[seat, 3] & COUNT)
         for q in range(dim):
@@ -291,9 +299,8 @@ def identify(data, offsets, model, keys, sums, labels, probs):
     longest = 0
     for d in range(len(offsets) - 1):
         longest = max(longest, offsets[d + 1] - offsets[d])
-    framed = np.empty(longest + 2, np.uint8)
+    framed = np.empty(longest + 3, np.uint32)
     grams = np.empty(WAITING + model.maxn, np.int32)
-    alone = np.empty((1, dim), np.float32)
     total = np.empty(dim, np.float64)
     mean = np.empty(dim, np.float32)
     stack = np.empty(leaves + 1, np.int64)
@@ -305,7 +312,7 @@ def identify(data, offsets, model, keys, sums, labels, probs):
         begin, end = offsets[d], offsets[d + 1]
         if begin == end:
             continue
-        rows = _sum_text(data, begin, end, model, keys, sums, framed, grams, alone, total)
+        rows = _sum_text(data, begin, end, model, keys, sums, framed, grams, total)
         if rows == 0:
             continue
         for q in range(dim):

@@ -10,7 +10,6 @@ softmax and softmax; `Header.is_compiled` says which those are.
 from __future__ import annotations
 
 import mmap
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -18,6 +17,8 @@ import numpy as np
 from curation_dagster.errors import RecipeError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 MAGIC, VERSION, NO_SUBWORDS_VERSION = 793712314, 12, 11
@@ -57,9 +58,12 @@ class Tables(NamedTuple):
     words: int
     eos: int  # id of the end of a line, or -1
     bucket: int
+    shift: int
+    reciprocal: int  # 2 ** shift // bucket, at most 2 ** 32
     minn: int
     maxn: int
-    pruned: NDArray[np.int32]  # bucket -> kept bucket or -1; empty: all are kept
+    pruned: NDArray[np.int32]  # bucket -> kept bucket; empty: all are kept
+    kept: NDArray[np.uint8]  # a bit a bucket
     rows: NDArray[np.float32]  # (words and buckets, dim)
     output: NDArray[np.float32]  # (inner nodes or labels, dim)
     left: NDArray[np.int32]  # the tree, leaves first; empty: softmax over all labels
@@ -105,6 +109,12 @@ def load(path: Path) -> Model:
             raise _damaged(path, str(error)) from error
 
 
+def reciprocal(bucket: int) -> tuple[int, int]:
+    """Return (shift, 2 ** shift // bucket): `h * it >> shift` is h // bucket or one less, for 32 bits of h."""
+    shift = 31 + bucket.bit_length()
+    return shift, (1 << shift) // bucket
+
+
 def _header(head: bytes, path: Path) -> Header:
     size = 8 + 4 * len(_NUMBERS) + 8
     numbers = np.frombuffer(head[: size - 8], "<i4").tolist() if len(head) == size else [0, 0]
@@ -141,6 +151,7 @@ def _model(data: mmap.mmap, header: Header, path: Path) -> Model:
         raise _damaged(path, f"matrices of {rows.shape} and {output.shape} for {size} entries")
     is_tree = header.loss == HIERARCHICAL_SOFTMAX
     left, right = _tree(counts[words:]) if is_tree else (np.empty(0, np.int32),) * 2
+    shift, product = reciprocal(max(header.bucket, 1))
     ends = np.cumsum([0, *map(len, names)], dtype=np.int64)
     entries = np.frombuffer(bytearray(b"".join(names)), np.uint8)
     return Model(
@@ -152,9 +163,12 @@ def _model(data: mmap.mmap, header: Header, path: Path) -> Model:
             words=words,
             eos=names.index(EOS) if EOS in names[:words] else -1,
             bucket=header.bucket,
+            shift=shift,
+            reciprocal=product,
             minn=header.minn,
             maxn=header.maxn if header.bucket else 0,
             pruned=pruned,
+            kept=np.packbits(pruned >= 0, bitorder="little"),
             rows=rows,
             output=output,
             left=left,
@@ -192,7 +206,7 @@ def _pruned(pairs: NDArray[np.int32], kept: int, header: Header) -> NDArray[np.i
         return np.empty(0, np.int32)
     table = np.full(max(header.bucket, 1), -1, np.int32)
     before, after = pairs.reshape(-1, 2).T
-    if kept and not (0 <= before.min() and 0 <= after.min() and after.max() < kept):
+    if kept and (min(before.min(), after.min()) < 0 or after.max() >= kept):
         msg = "a pruned bucket outside the matrix"
         raise ValueError(msg)
     table[before] = after
@@ -240,4 +254,6 @@ def _tree(counts: list[int]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
 
 
 def _damaged(path: Path, what: str) -> RecipeError:
-    return RecipeError(f"{path}: expected a whole fastText model, found: {what}; next: fetch it anew")
+    return RecipeError(
+        f"{path}: expected a whole fastText model, found: {what}; next: fetch it anew"
+    )

@@ -11,7 +11,7 @@ import polars as pl
 
 from curation_dagster import schema
 from curation_dagster.annotate import gopher
-from curation_dagster.annotate.language import SCHEMA as LANGUAGE_COLUMNS
+from curation_dagster.annotate.language import columns as language_columns
 from curation_dagster.annotate.language import default_model, language
 from curation_dagster.annotate.mask import mask
 from curation_dagster.annotate.normalize import normalize
@@ -41,8 +41,8 @@ def signal_columns(steps: Sequence[Step]) -> Columns:
         match step:
             case Mask():
                 found |= _MASKED
-            case Language():
-                found |= LANGUAGE_COLUMNS
+            case Language(top_k=top_k):
+                found |= language_columns(top_k)
             case GopherQuality():
                 found |= _QUALITY
             case GopherRepetition():
@@ -61,8 +61,9 @@ def annotate(texts: pl.Series, steps: Sequence[Step]) -> pl.DataFrame:
                 masked = mask(texts, email=email, ip=ip)
                 texts = masked["text"]
                 signals.append(masked.drop("text"))
-            case Language(model=model):
-                signals.append(language(texts, model.path if model else default_model()))
+            case Language(model=model, top_k=top_k):
+                path = model.path if model else default_model()
+                signals.append(language(texts, path, top_k))
             case GopherQuality():
                 signals.append(gopher.measure_quality(texts))
             case GopherRepetition():
