@@ -86,7 +86,7 @@ def text_stages(texts: pl.Series) -> None:
     stages: dict[str, Callable[[pl.Series], object]] = {
         "normalize": normalize.normalize,
         "mask e-mail and IP": lambda t: mask.mask(t, email=True, ip=True),
-        "language (fastText library)": lambda t: language.language(t, model),
+        "language (lid.176)": lambda t: language.language(t, model),
         "gopher quality": gopher.measure_quality,
         "gopher repetition": gopher.measure_repetition,
         "fingerprint (14 x 8)": lambda t: fingerprint(t, Dedup()),

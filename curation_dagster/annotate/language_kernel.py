@@ -272,12 +272,12 @@ def _rank(model, mean, outputs, labels, scores):
     """Find the best labels of a softmax."""
     found = 0
     top = np.float32(-np.inf)
+    outputs[:] = 0
+    for q in range(len(mean)):
+        for label in range(len(outputs)):
+            outputs[label] += mean[q] * model.output[q, label]
     for label in range(len(outputs)):
-        f = np.float32(0)
-        for q in range(len(mean)):
-            f += mean[q] * model.output[label, q]
-        outputs[label] = f
-        top = max(top, f)
+        top = max(top, outputs[label])
     whole = np.float32(0)
     for label in range(len(outputs)):
         outputs[label] = math.exp(outputs[label] - top)
@@ -295,7 +295,8 @@ def identify(data, offsets, model, keys, sums, labels, probs):
 
     `keys` and `sums` are the cache, of one caller at a time: two views of the same memory.
     """
-    dim, leaves = model.rows.shape[1], len(model.output)
+    dim = model.rows.shape[1]
+    leaves = len(model.output) if len(model.left) else model.output.shape[1]
     longest = 0
     for d in range(len(offsets) - 1):
         longest = max(longest, offsets[d + 1] - offsets[d])

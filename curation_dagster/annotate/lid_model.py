@@ -65,7 +65,7 @@ class Tables(NamedTuple):
     pruned: NDArray[np.int32]  # bucket -> kept bucket; empty: all are kept
     kept: NDArray[np.uint8]  # a bit a bucket
     rows: NDArray[np.float32]  # (words and buckets, dim)
-    output: NDArray[np.float32]  # (inner nodes or labels, dim)
+    output: NDArray[np.float32]  # tree: (inner nodes, dim); softmax: (dim, labels)
     left: NDArray[np.int32]  # the tree, leaves first; empty: softmax over all labels
     right: NDArray[np.int32]
 
@@ -170,7 +170,7 @@ def _model(data: mmap.mmap, header: Header, path: Path) -> Model:
             pruned=pruned,
             kept=np.packbits(pruned >= 0, bitorder="little"),
             rows=rows,
-            output=output,
+            output=output if is_tree else np.ascontiguousarray(output.T),
             left=left,
             right=right,
         ),
