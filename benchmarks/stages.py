@@ -93,7 +93,7 @@ def text_stages(texts: pl.Series) -> None:
     stages: dict[str, Callable[[pl.Series], object]] = {
         "normalize": normalize.normalize,
         "mask e-mail and IP": lambda t: mask.mask(t, email=True, ip=True),
-        "language (fastText library)": lambda t: language.language(t, model),
+        "language (lid.176)": lambda t: language.language(t, model),
         "Gopher, C4 page, FineWeb signals": lambda t: measure(t, judges),
         "fingerprint (14 x 8)": lambda t: fingerprint(t, Dedup()),
         "scan 13-grams": lambda t: scan(t, index),

