@@ -114,8 +114,6 @@ def measure_repetition(chunk: Chunk, judge: object) -> dict[str, NDArray[Any]]: 
 
 def _scratch(slots: int, words: int) -> tuple[NDArray[Any], ...]:
     """Make what the repetition kernel needs: a set of so many slots, and room for so many words."""
-    from curation_dagster.annotate.gopher_kernel import HEAD  # loads numba
-
     return (
         np.empty(slots, np.uint64),
         np.zeros(slots, np.int32),
@@ -128,7 +126,6 @@ def _scratch(slots: int, words: int) -> tuple[NDArray[Any], ...]:
         np.empty(words + 1, np.uint64),
         np.empty(words + 1, np.int64),
         np.empty(words + 1, np.bool_),
-        np.zeros(HEAD, np.uint64),
     )
 
 

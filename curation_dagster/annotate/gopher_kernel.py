@@ -8,7 +8,7 @@ Import this module inside the function that needs it: it loads numba.
 import numpy as np
 
 from curation_dagster.annotate.lines_kernel import hash_bytes
-from curation_dagster.annotate.splitter import HAS_ALPHA, IS_SYMBOLS, LINE_END, SPACE, WORD_BASE
+from curation_dagster.annotate.splitter import HAS_ALPHA, IS_SYMBOLS, LINE_END, SPACE
 from curation_dagster.annotate.splitter_kernel import BASE, find, power
 from curation_dagster.compiled import njit
 from curation_dagster.words import TABLE_SIZE
@@ -16,7 +16,6 @@ from curation_dagster.words_kernel import U, decode, mix, put
 
 HASH, DASH, DOT, BULLET, ELLIPSIS, FEED = 0x23, 0x2D, 0x2E, 0x2022, 0x2026, 0x0A
 HEAD = 16  # bytes; n-grams that begin differently are not looked up
-HEAD_POWER = U(pow(WORD_BASE, HEAD, 1 << 64))
 
 
 @njit(inline="always")
@@ -183,32 +182,30 @@ def code_points(data, begin, end):
 
 
 @njit
-def _follow(data, words, begin, end, prefix, joined, sizes, chars_at, heads, ring):
-    """Write, for the words begin to end, what n-grams follow from.
+def _follow(data, words, begin, end, prefix, joined, sizes, chars_at, heads):
+    """Write, for the words begin to end, what n-grams follow from; return how many have a head.
 
-    `prefix` hashes words in a row, `joined` their bytes, `sizes` and `chars_at` count those and the
-    code points; `heads` hashes the HEAD bytes from each word on, if there are as many.
+    `prefix` hashes words in a row, `joined` their code points, `sizes` and `chars_at` count bytes and
+    code points; `heads` hashes the HEAD bytes from each word on, as long as there are so many.
     """
     _, start, stop, hashes, chars, _ = words
-    p, j, rolling = U(0), U(0), U(0)
+    p, j, high, low = U(0), U(0), U(0), U(0)
     at = points = waiting = 0
     for n in range(end - begin):
         k = begin + n
         prefix[n], joined[n], sizes[n], chars_at[n] = p, j, at, points
         p = p * BASE + mix(hashes[k])
+        j = j * power(chars[k]) + hashes[k]
         points += chars[k]
         for i in range(start[k], stop[k]):
-            byte = U(data[i]) + U(1)
-            j = j * BASE + byte
-            rolling = rolling * BASE + byte - ring[at % HEAD] * HEAD_POWER
-            ring[at % HEAD] = byte
+            high = high << U(8) | low >> U(56)  # the last sixteen bytes
+            low = low << U(8) | U(data[i])
             at += 1
-            if waiting <= n and sizes[waiting] + HEAD == at:
-                heads[waiting] = mix(rolling)
+            if waiting <= n and at == sizes[waiting] + HEAD:
+                heads[waiting] = mix(high * BASE + low)
                 waiting += 1
     n = end - begin
     prefix[n], joined[n], sizes[n], chars_at[n] = p, j, at, points
-    ring[:] = U(0)
     return waiting
 
 
@@ -263,13 +260,13 @@ def _dups(n, count, joined, sizes, chars_at, unique, keys, stamps, stamp):
     mask = mask_for(count)
     copied = k = 0
     while k < count - n + 1:
-        size = sizes[k + n] - sizes[k]
-        if unique[k] and size >= HEAD:
+        if unique[k] and sizes[k + n] - sizes[k] >= HEAD:
             k += 1
             continue
-        _, seen = put(keys, stamps, stamp, mask, mix(joined[k + n] - joined[k] * power(size)))
+        chars = chars_at[k + n] - chars_at[k]
+        _, seen = put(keys, stamps, stamp, mask, mix(joined[k + n] - joined[k] * power(chars)))
         if seen:
-            copied += chars_at[k + n] - chars_at[k]
+            copied += chars
             k += n
         else:
             k += 1
@@ -279,7 +276,7 @@ def _dups(n, count, joined, sizes, chars_at, unique, keys, stamps, stamp):
 @njit(nogil=True, cache=True)
 def repetition(data, offsets, table, words, lines, held, ratios):
     """Fill ratios[13, docs], in the order of `gopher.REPETITION`; `held` is what `gopher._scratch` makes."""
-    keys, stamps, seats, counts, prefix, joined, sizes, chars_at, heads, at, flags, ring = held
+    keys, stamps, seats, counts, prefix, joined, sizes, chars_at, heads, at, flags = held
     stamp = 0
     for d in range(len(offsets) - 1):
         begin, end = offsets[d], offsets[d + 1]
@@ -298,9 +295,7 @@ def repetition(data, offsets, table, words, lines, held, ratios):
         ratios[3, d] = ratio(copied, points)
         first = words[0][d]
         count = words[0][d + 1] - first
-        whole = _follow(
-            data, words, first, first + count, prefix, joined, sizes, chars_at, heads, ring
-        )
+        whole = _follow(data, words, first, first + count, prefix, joined, sizes, chars_at, heads)
         m = max(count - 1, 0)
         for k in range(m):
             at[k] = k

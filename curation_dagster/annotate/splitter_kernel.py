@@ -158,6 +158,14 @@ def _unit(codes, kinds, lo, hi, units):
     return 0
 
 
+@njit(inline="always")
+def _ends(before, before_it, length):
+    """Tell whether a full stop goes from a word of letters, by what its last two are."""
+    if before & LOWER:
+        return length > 2
+    return before & UPPER > 0 and before_it & UPPER > 0
+
+
 @njit
 def _back(codes, kinds, lo, hi, abbreviations, units):
     """Return how many characters the word takes that goes from the back; 0 if none does."""
@@ -317,7 +325,8 @@ def _segment(codes, kinds, size, cuts, tails, abbreviations, units):
 def split(data, offsets, table, abbreviations, units, words, codes, kinds, places, cuts, tails):
     """Fill `words` with the words of every text; return how many there are, written or not.
 
-    Words beyond the room in the arrays are counted only. The five scratch arrays hold
+    A long loop on purpose: words of letters, and those before one mark, are done on the way. Words
+    beyond the room in the arrays are counted only. The five scratch arrays hold
     SEGMENT + 1 entries.
     """
     first, start, end, hashes, chars, flags = words
@@ -332,14 +341,19 @@ def split(data, offsets, table, abbreviations, units, words, codes, kinds, place
             if kind & SPACE:
                 i = after
                 continue
-            begin, length = i, 0
-            some, every = 0, 0xFFFF
-            h = U(0)
+            begin, length, last, last_code = i, 0, 0, 0
+            some, every, inner = 0, 0xFFFF, 0xFFFF
+            h = h_inner = U(0)
+            last_at, before, before_it = i, 0, 0
             alone = kind & UNSPACED
             while True:
+                if length:
+                    inner, h_inner, last_at = every, h, i
+                    before_it, before = before, last
                 some |= kind
                 every &= kind
                 h = h * BASE + U(code + 1)
+                last, last_code = kind, code
                 length += 1
                 i = after
                 if i >= stop:
@@ -352,13 +366,27 @@ def split(data, offsets, table, abbreviations, units, words, codes, kinds, place
                     break
                 if alone and not kind & UNSPACED:
                     break
-            if every & ALPHA or alone or length > SEGMENT:
+            whole = every & ALPHA or alone or length == 1 or length > SEGMENT
+            if whole or (last & DIGIT and not some & ~(ALPHA | LOWER | UPPER | DIGIT)):
                 if n < room:
                     start[n], end[n] = begin, i
                     hashes[n] = h
                     chars[n] = length
                     flags[n] = _flags(some, every, length)
                 n += 1
+                continue
+            if (inner & ALPHA and last & EDGE) or (
+                inner & ALPHA
+                and last_code == DOT
+                and _ends(before, before_it, length)
+                and (length > LONGEST_KNOWN or find(abbreviations, h) < 0)
+            ):
+                if n + 1 < room:
+                    start[n], end[n], start[n + 1], end[n + 1] = begin, last_at, last_at, i
+                    hashes[n], hashes[n + 1] = h_inner, U(last_code + 1)
+                    chars[n], chars[n + 1] = length - 1, 1
+                    flags[n], flags[n + 1] = HAS_ALPHA, _flags(last, last, 1)
+                n += 2
                 continue
             at = begin
             for k in range(length):
