@@ -85,7 +85,7 @@ def text_stages(texts: pl.Series) -> None:
     rules = {k: v for k, v in rules_of(steps).items() if not k.startswith("language")}
     stages: dict[str, Callable[[pl.Series], object]] = {
         "normalize": normalize.normalize,
-        "mask e-mail and IP": lambda t: mask.mask(t, email=True, ip=True),
+        "mask e-mail and IP": lambda t: mask.mask(t, ("email", "ip")),
         "language (fastText library)": lambda t: language.language(t, model),
         "gopher quality": gopher.measure_quality,
         "gopher repetition": gopher.measure_repetition,

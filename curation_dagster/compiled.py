@@ -22,8 +22,9 @@ __all__ = ["njit"]
 _PACKAGE: Final = Path(__file__).parent
 _TABLES: Final = (  # modules whose constants kernels bake in
     "words.py",
+    "annotate/bad_words.py",
     "annotate/gopher.py",
-    "annotate/mask.py",
+    "annotate/pii.py",
     "dedup/minhash.py",
     "ingest/blocks/features.py",
     "ingest/blocks/markup.py",

@@ -52,7 +52,7 @@ class Stage:
 _TEXT = ("raw", "annotated", "deduped")
 STAGES = (
     Stage("raw", "2", "shard"),
-    Stage("annotated", "1", "shard", same=("raw",), follows="raw"),
+    Stage("annotated", "2", "shard", same=("raw",), follows="raw"),
     Stage("cleaned", "1", "shard", same=("annotated",), follows="annotated"),
     Stage("fingerprinted", "1", "shard", same=("raw", "annotated", "cleaned"), follows="cleaned"),
     Stage("duplicates", "1", "none", whole=("fingerprinted",)),
@@ -307,7 +307,8 @@ def _measured(step: Any) -> dict[str, Any]:  # noqa: ANN401 - any step
     said: dict[str, Any] = content(step)
     if "edit" in said:
         return said
-    return {k: said[k] for k in ("judge", "model") if k in said}
+    measured = ("judge", "model", "files", "languages", "allow")  # of lists, what is looked for
+    return {k: said[k] for k in measured if k in said and (k != "languages" or "files" in said)}
 
 
 def _differing(now: dict[str, Any], before: dict[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ each stage makes of its section is the stage's business.
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003 - pydantic reads it at run time
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 
 NAME = r"^[a-z0-9][a-z0-9-]*$"
 Share = Annotated[float, Field(ge=0, le=1)]
+PiiKind = Literal["private_key", "key", "email", "iban", "ipv6", "ip", "card", "phone"]
 
 
 class Section(BaseModel):
@@ -113,6 +114,65 @@ class Mask(Section):
     edit: Literal["mask"]
     email: bool = Field(default=True, description="user-<8 hex>@example.com (RFC 2606).")
     ip: bool = Field(default=True, description="Public IPv4 by TEST-NET addresses (RFC 5737).")
+    ipv6: bool = Field(default=False, description="Public IPv6 by 2001:db8::/32 (RFC 3849).")
+    phone: bool = Field(default=False, description="ddd-555-01dd, reserved for fiction.")
+    iban: bool = Field(default=False, description="IBAN_ and eight letters.")
+    card: bool = Field(default=False, description="Payment cards: CARD_ and eight letters.")
+    key: bool = Field(default=False, description="Access tokens: KEY_ and eight letters.")
+    private_key: bool = Field(default=False, description="PEM: PRIVATE_KEY_ and eight letters.")
+
+    @property
+    def kinds(self) -> tuple[PiiKind, ...]:
+        """The kinds to replace."""
+        return tuple(kind for kind in get_args(PiiKind) if getattr(self, kind))
+
+
+class Pii(Section):
+    """Judge: how much personal data there is. Counts all kinds, changes no text; a rule only where a limit is set."""
+
+    judge: Literal["pii"]
+    max_count: int | None = Field(
+        default=None, ge=0, description="All kinds together; Dolma drops documents with more than 5."
+    )
+    max_email_count: int | None = Field(default=None, ge=0)
+    max_ip_count: int | None = Field(default=None, ge=0, description="Public IPv4.")
+    max_ipv6_count: int | None = Field(default=None, ge=0)
+    max_phone_count: int | None = Field(default=None, ge=0)
+    max_iban_count: int | None = Field(default=None, ge=0)
+    max_card_count: int | None = Field(default=None, ge=0)
+    max_key_count: int | None = Field(default=None, ge=0, description="Access tokens.")
+    max_private_key_count: int | None = Field(default=None, ge=0)
+
+
+class UrlList(Section):
+    """Judge: documents from listed domains or pages, e.g. UT1's (Université Toulouse Capitole)."""
+
+    judge: Literal["url_list"]
+    files: tuple[File, ...] = Field(
+        min_length=1,
+        description="A domain or url a line, or JSONL with domain or url, and category; may be .gz.",
+    )
+    categories: tuple[str, ...] = Field(
+        default=(), description="Reject only these; none named: every listed document."
+    )
+    keep_unknown: bool = Field(default=True, description="Keep documents that have no url.")
+
+
+class BadWords(Section):
+    """Judge: entries of word lists, e.g. LDNOOBW's (Raffel et al., 2020: C4 drops a page with any)."""
+
+    judge: Literal["bad_words"]
+    files: tuple[File, ...] = Field(
+        min_length=1,
+        description="An entry a line, or JSONL with entry (or word) and language (or lang); may be .gz.",
+    )
+    languages: tuple[str, ...] = Field(
+        default=(), description="Entries of these languages only; none named: all."
+    )
+    allow: tuple[str, ...] = Field(
+        default=("sm", "グロ", "女の子", "性"), description="Entries to leave out; default: C4's."
+    )
+    max_count: int = Field(default=0, ge=0, description="Occurrences; C4 allows none.")
 
 
 class Language(Section):
@@ -168,7 +228,10 @@ def _edits_or_judges(step: Any) -> str:  # noqa: ANN401 - TOML is anything
 
 
 Edit = Annotated[Normalize | Mask, Field(discriminator="edit")]
-Judge = Annotated[Language | GopherQuality | GopherRepetition, Field(discriminator="judge")]
+Judge = Annotated[
+    Language | GopherQuality | GopherRepetition | Pii | UrlList | BadWords,
+    Field(discriminator="judge"),
+]
 Step = Annotated[
     Annotated[Edit, Tag("an edit")] | Annotated[Judge, Tag("a judge")],
     Discriminator(_edits_or_judges),

@@ -10,14 +10,24 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from curation_dagster import schema
-from curation_dagster.annotate import gopher
+from curation_dagster.annotate import bad_words, gopher, pii, url_list
 from curation_dagster.annotate.language import SCHEMA as LANGUAGE_COLUMNS
 from curation_dagster.annotate.language import default_model, language
+from curation_dagster.annotate.mask import columns as masked_columns
 from curation_dagster.annotate.mask import mask
 from curation_dagster.annotate.normalize import normalize
 from curation_dagster.documents import documents
 from curation_dagster.job import write_table
-from curation_dagster.recipe import GopherQuality, GopherRepetition, Language, Mask, Normalize
+from curation_dagster.recipe import (
+    BadWords,
+    GopherQuality,
+    GopherRepetition,
+    Language,
+    Mask,
+    Normalize,
+    Pii,
+    UrlList,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,7 +36,6 @@ if TYPE_CHECKING:
     from curation_dagster.recipe import Step
     from curation_dagster.schema import Columns
 
-_MASKED: Columns = {"pii_email_count": pl.UInt32, "pii_ip_count": pl.UInt32}
 _QUALITY: Columns = {
     name: pl.UInt32 if name in gopher.COUNTS else pl.Float64
     for name in (*gopher.COUNTS, *gopher.QUALITY)
@@ -40,7 +49,13 @@ def signal_columns(steps: Sequence[Step]) -> Columns:
     for step in steps:
         match step:
             case Mask():
-                found |= _MASKED
+                found |= masked_columns(step.kinds)
+            case Pii():
+                found |= pii.SCHEMA
+            case UrlList():
+                found |= url_list.SCHEMA
+            case BadWords():
+                found |= bad_words.SCHEMA
             case Language():
                 found |= LANGUAGE_COLUMNS
             case GopherQuality():
@@ -50,17 +65,30 @@ def signal_columns(steps: Sequence[Step]) -> Columns:
     return found
 
 
-def annotate(texts: pl.Series, steps: Sequence[Step]) -> pl.DataFrame:
-    """Return the signals of every text, and `text` as the edits leave it. A null text has null signals."""
+def annotate(
+    texts: pl.Series, steps: Sequence[Step], urls: pl.Series | None = None
+) -> pl.DataFrame:
+    """Return the signals of every text, and `text` as the edits leave it. A null text has null signals.
+
+    `urls` are those of the documents, if they have any; only `url_list` reads them.
+    """
+    if urls is None:
+        urls = pl.Series([None], dtype=pl.String).new_from_index(0, len(texts))
     signals: list[pl.DataFrame] = []
     for step in steps:
         match step:
             case Normalize():
                 texts = normalize(texts)
-            case Mask(email=email, ip=ip):
-                masked = mask(texts, email=email, ip=ip)
+            case Mask():
+                masked = mask(texts, step.kinds)
                 texts = masked["text"]
                 signals.append(masked.drop("text"))
+            case Pii():
+                signals.append(pii.measure(texts))
+            case UrlList(files=files):
+                signals.append(url_list.measure(urls, tuple(file.path for file in files)))
+            case BadWords():
+                signals.append(bad_words.measure(texts, step))
             case Language(model=model):
                 signals.append(language(texts, model.path if model else default_model()))
             case GopherQuality():
@@ -77,10 +105,11 @@ def annotate_shard(job: Job, files: Files) -> dict[str, Any]:
     """Write `annotated` for one shard."""
     steps = job.recipe.steps
     columns = schema.VERDICT | signal_columns(steps) | {"text": pl.String}
+    read = ["url"] if any(isinstance(step, UrlList) for step in steps) else []
 
     def frames() -> Iterator[pl.DataFrame]:
-        for docs in documents({"raw": files.one("raw")}, "raw"):
-            found = annotate(docs["text"], steps)
+        for docs in documents({"raw": files.one("raw")}, "raw", read):
+            found = annotate(docs["text"], steps, docs["url"] if read else None)
             changed = found["text"].ne_missing(docs["text"])
             yield (
                 pl.concat([docs.select("row", "doc_id"), found], how="horizontal")

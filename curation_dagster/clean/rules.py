@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from curation_dagster.recipe import GopherQuality, GopherRepetition, Language
+from curation_dagster.recipe import (
+    BadWords,
+    GopherQuality,
+    GopherRepetition,
+    Language,
+    Pii,
+    UrlList,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +55,32 @@ def rules_gopher(config: GopherQuality | GopherRepetition) -> Rules:
     return rules
 
 
+def rules_pii(config: Pii) -> Rules:
+    """Compare each count that has a limit with it.
+
+    >>> list(rules_pii(Pii(judge="pii", max_count=5)))
+    ['pii_max_count']
+    """
+    limits = {f: getattr(config, f) for f in type(config).model_fields if f.startswith("max_")}
+    return {
+        f"pii_{field}": pl.col(f"pii_{field.removeprefix('max_')}") <= limit
+        for field, limit in limits.items()
+        if limit is not None
+    }
+
+
+def rules_url_list(config: UrlList) -> Rules:
+    """Keep what is not listed; a document without a url is in no list, and is kept unless told otherwise."""
+    category = pl.col("url_list_category")
+    kept = ~category.is_in(list(config.categories)) if config.categories else category == ""
+    return {"url_list": kept.fill_null(value=config.keep_unknown)}
+
+
+def rules_bad_words(config: BadWords) -> Rules:
+    """Keep documents with few enough bad words."""
+    return {"bad_words_max_count": pl.col("bad_words_count") <= config.max_count}
+
+
 def rules_of(steps: Sequence[Step]) -> Rules:
     """Collect the rules of all judges, in order; edits have none."""
     rules: Rules = {}
@@ -56,4 +89,10 @@ def rules_of(steps: Sequence[Step]) -> Rules:
             rules |= rules_language(step)
         elif isinstance(step, GopherQuality | GopherRepetition):
             rules |= rules_gopher(step)
+        elif isinstance(step, Pii):
+            rules |= rules_pii(step)
+        elif isinstance(step, UrlList):
+            rules |= rules_url_list(step)
+        elif isinstance(step, BadWords):
+            rules |= rules_bad_words(step)
     return rules
