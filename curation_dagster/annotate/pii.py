@@ -57,7 +57,7 @@ SPECIAL_NETWORKS = (  # IANA IPv4 special-purpose registry, and multicast
     "203.0.113.0/24",
     "224.0.0.0/3",
 )
-MAX_NUMBER_PART = 99  # a larger part makes a dotted quad an address whatever is around it
+MAX_NUMBER_PART = 49  # a larger part makes a dotted quad an address whatever is around it: all but 1 in 700
 # Words that make a dotted quad after them the number of a version or of a part of a text.
 NUMBERED = (
     *"v ver version versions release releases released rel r rev revision since patch build".split(),
@@ -70,8 +70,9 @@ NUMBERED = (
     *"capitolo seção seções secção sectie paragraaf hoofdstuk sekcja sekcji rozdział".split(),
     *"rozdziału sekce oddíl kapitola szakasz secțiunea seksjon avsnitt kapittel afsnit".split(),
     *"раздел раздела разделе глава розділ bölüm kısım bagian bab mục phần ενότητα τμήμα".split(),
-    *"قسم القسم بخش seksjonen".split(),
+    *"قسم القسم قسمت بخش secció secțiune secțiunii kapitole kapitoly 第 節 节 章".split(),
 )
+REFERRED = ("절", "장", "節", "节", "章", ", “", ", ”", ", „", ", «", " – „")  # after such a number
 
 KEY_FORMS = (  # prefix, what follows (upper, alnum, word, url: see the kernel), fewest, most
     ("AKIA", "upper", 16, 16),  # Amazon Web Services, access key id

@@ -3,7 +3,8 @@
 A dotted quad is no address if it has a leading zero or a fifth part, hangs on a letter (`v1.2.3.4`, `nginx-1.2.3.4`,
 `Firefox/3.0.0.10`, `1.2.3.4-rc1`, `8.8.8.8.example`) or numbers a heading ("1.2.3.4. On" at the start of a line). If
 none of its parts is larger than `MAX_NUMBER_PART` it is also none after a word of `NUMBERED` or "§", after a date and a
-bracket (a change log), and as the number of a list item. Each byte is walked over once, words before aside.
+bracket (a change log), before a title in quotes (`REFERRED`: a cross reference), and as the number of a list item. Each
+byte is walked over once, words before aside.
 """
 # The arguments of compiled functions are arrays and scalars whose types numba infers.
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
@@ -15,6 +16,7 @@ import numpy as np
 from curation_dagster.annotate.pii import (
     MAX_NUMBER_PART,
     NUMBERED,
+    REFERRED,
     SPECIAL_NETWORKS,
     word_hashes,
 )
@@ -35,6 +37,7 @@ from curation_dagster.annotate.pii_text_kernel import (
     is_digit,
     is_hex,
     letter_at,
+    starts_with,
     word_at,
     word_hash,
 )
@@ -51,6 +54,10 @@ NOT_PUBLIC = np.array(
 )
 NUMBERED_HASHES = word_hashes(NUMBERED)
 LETTERS = (tables()[0] & LETTER).astype(np.bool_)
+REFERRED_BYTES = np.zeros((len(REFERRED), 8), np.uint8)
+REFERRED_LENGTHS = np.array([len(text.encode()) for text in REFERRED])
+for _k, _text in enumerate(REFERRED):
+    REFERRED_BYTES[_k, : REFERRED_LENGTHS[_k]] = np.frombuffer(_text.encode(), np.uint8)
 MAX_LABEL_BYTES = 40
 MAX_GAP_BYTES = 4  # spaces between a word and the number after it
 IS_NO_QUAD, IS_PRIVATE, IS_OURS, IS_PUBLIC = range(4)
@@ -138,7 +145,19 @@ def _follows_label(data, begin, low, lower):
         i = previous
         if end - i > MAX_LABEL_BYTES:
             return False
-    return i < end < begin and is_among(word_hash(data, i, end, lower), NUMBERED_HASHES)
+    return i < end and is_among(word_hash(data, i, end, lower), NUMBERED_HASHES)
+
+
+@njit
+def _precedes_title(data, end, high):
+    """Say if one of `REFERRED` stands at `end`, a blank aside."""
+    for k in range(len(REFERRED_LENGTHS)):
+        text = REFERRED_BYTES[k, : REFERRED_LENGTHS[k]]
+        if starts_with(data, end, high, text):
+            return True
+        if end < high and data[end] == SPACE and starts_with(data, end + 1, high, text):
+            return True
+    return False
 
 
 @njit
@@ -222,6 +241,7 @@ def ipv4(data, places, found, lower):
             if (
                 _follows_label(data, begin, low, lower)
                 or _follows_date(data, begin, low)
+                or _precedes_title(data, end, high)
                 or _numbers_item(data, begin, end, low, high, edges)
             ):
                 continue

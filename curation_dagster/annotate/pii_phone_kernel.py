@@ -26,6 +26,7 @@ from curation_dagster.annotate.pii_text_kernel import (
     digit_at,
     is_among,
     is_digit,
+    is_word,
     word_at,
     word_hash,
 )
@@ -61,16 +62,25 @@ def _is_ours(data, i, low, high):
 
 
 @njit
-def _begins(data, i, low):
+def _is_closed(data, i, high):
+    """Say if a bracket closes after the digits at `i`."""
+    stop = min(high, i + MAX_GROUP_DIGITS)
+    while i < stop and is_digit(data[i]):
+        i += 1
+    return i < high and data[i] == CLOSE
+
+
+@njit
+def _begins(data, i, low, high):
     """Return where a number begins whose first run of two digits or more is at `i`: `+`, `(`, `1-` go before."""
-    j = i - 1 if i > low and data[i - 1] == OPEN else i
+    j = i - 1 if i > low and data[i - 1] == OPEN and _is_closed(data, i, high) else i
     k = j - 1 if j > low and data[j - 1] in (SPACE, DASH, DOT) else j
     if k > low and 49 <= data[k - 1] <= 57 and k < i and not digit_at(data, k - 2, low, k):
         if k - 1 > low and data[k - 2] == PLUS:
             return k - 2
         if data[k - 1] == 49:
             c = data[k - 2] if k - 1 > low else np.uint8(SPACE)
-            if c in (SPACE, OPEN, 0x3A) or c < SPACE:
+            if not (is_word(c) or c in (DASH, DOT, 0x2C, 0x2F, AT)):
                 return k - 1
     if j > low and data[j - 1] == PLUS:
         return j - 1
@@ -223,6 +233,8 @@ def _free_before(data, i, low, high, edges):
     for k in range(len(NOTHING_BEFORE)):
         if c == NOTHING_BEFORE[k]:
             return False
+    if c == SPACE and i - 2 >= low and data[i - 2] == 0x23:  # "# 415", as in a list of entries
+        return False
     if c in (DASH, PLUS) and word_at(data, i - 2, low, high, edges):
         return False
     return not (c in (0x2C, 0x3A) and digit_at(data, i - 2, low, high))  # 1,234 and 10:30
@@ -290,7 +302,7 @@ def phones(data, places, found, lower):
         if _is_ours(data, at, low, high):
             past = at + OURS_BYTES
             continue
-        begin = _begins(data, at, max(low, past))
+        begin = _begins(data, at, max(low, past), high)
         end = _end(data, begin, low, high, edges, groups, lower)
         if end < 0 or _has_ours(data, begin, end, low, high):
             continue

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation_dagster.annotate.mask import mask
-from curation_dagster.annotate.pii import KINDS, NUMBERED, find
+from curation_dagster.annotate.pii import NUMBERED, REFERRED
 from curation_dagster.words import tables, term_hash_oracle
 
 # What an address is, as regular expressions: `_LOCAL` and the others are what the kernels walk over.
@@ -39,7 +39,7 @@ FRAGMENTS = st.sampled_from(
             ". ",
         ),
         *("8.8.8.8", "10.0.0.1", "user-0123abcd@example.com", "198.51.100.7", "212.94.201.10"),
-        *("version ", "Sección ", "§", "- ", "2014-10-29 (", "\u00a0"),
+        *("version ", "Sección ", "§", "- ", "2014-10-29 (", "\u00a0", ", “", "절"),
     ]
 )
 TRICKY = st.lists(st.lists(FRAGMENTS, max_size=12).map("".join), max_size=8)
@@ -75,15 +75,17 @@ def is_global(address: str) -> bool:
 def is_number(text: str, start: int, end: int) -> bool:
     """Say if a dotted quad is the number of a version, a section or an item, by `re`."""
     before, after = text[:start], text[end:]
-    if max(map(int, text[start:end].split("."))) > 99:
+    if max(map(int, text[start:end].split("."))) > 49:
         return False
     space = "(?:[ \\t\n\v\f\r]|\u00a0)"
     label = re.search(rf"(?<![^\W\d_])([^\W\d_]+)[.:]?({space}{{0,4}}\(?{space}{{0,4}})\Z", before)
-    if label and label[2] and label[1].lower() in NUMBERED:
+    if label and label[1].lower() in NUMBERED:
         return True
     if re.search(rf"§{space}{{0,4}}\(?{space}{{0,4}}\Z", before):
         return True
     if re.search(r"[0-9]{4}-[0-9]{2}-[0-9]{2} \(\Z", before):
+        return True
+    if after.startswith(REFERRED) or after[:1] == " " and after[1:].startswith(REFERRED):
         return True
     marked = re.search(r"(?:\A|\n) *(?:[-*+]|#+)[ \t]{1,4}\Z", before)
     if marked and re.match(r"[\n)]|\.(?:[ \n]|\Z)| [A-Za-z\u0080-\U0010ffff]", after):
