@@ -1,11 +1,12 @@
 """How much personal data is found and how fast: spans of known text, MB/s beside datatrove, as JSON lines.
 
-Accuracy: `pii/presidio-synth-v2.jsonl.gz` from the folder named by CURATE_DATA (default: ../shared/data beside the clone),
-1,500 sentences filled in from templates, each with its spans. A finding is right if it has the kind of a span and overlaps
-it (or, "exact", has its ends). A person's number of another kind (a US social security number, …) is not looked for.
+Accuracy: `pii/presidio-synth-v2.jsonl.gz` from the folder named by CURATE_DATA (default: ../shared/data beside the
+clone), 1,500 sentences filled in from templates, each with its spans. A finding is right if it has the kind of a span
+and overlaps it (or, "exact", has its ends). Spans of types that are not looked for (US social security numbers, …) are
+neither asked for nor right.
 
-Speed: CPU seconds on one thread over `bench/text-8000.parquet`, the least of three. `--peer PYTHON` names an interpreter
-with `datatrove[processing]`: its PIIFormatter (e-mail and IPv4) then masks the same texts.
+Speed: CPU seconds on one thread over `bench/text-8000.parquet`, the least of three. `--peer PYTHON` names an
+interpreter with `datatrove[processing]`: its PIIFormatter (e-mail and IPv4) then masks the same texts.
 
     python benchmarks/pii.py [--peer /path/to/python] [--missed]
 """
@@ -123,8 +124,9 @@ def show(records: list[dict[str, str]], gold: list[list[Span]], found: list[list
 
 def speed(texts: pl.Series, peer: str | None) -> None:
     """Print MB/s of text for masking and for counting, and how many times datatrove's speed that is."""
-    from curation_dagster.annotate import pii
+    from curation_dagster.annotate import bad_words, pii
     from curation_dagster.annotate.mask import mask
+    from curation_dagster.recipe import BadWords, File
 
     megabytes = texts.str.len_bytes().sum() / 1e6
     tasks: dict[str, Callable[[pl.Series], object]] = {
@@ -132,6 +134,10 @@ def speed(texts: pl.Series, peer: str | None) -> None:
         "mask all kinds": lambda t: mask(t, pii.KINDS),
         "count all kinds": pii.measure,
     }
+    words = DATA / "lists" / "ldnoobw.jsonl.gz"
+    if words.exists():
+        step = BadWords(judge="bad_words", files=(File(path=words),))
+        tasks["count LDNOOBW's words, all languages"] = lambda t: bad_words.measure(t, step)
     took = {name: least(task, texts) for name, task in tasks.items()}
     for name, seconds in took.items():
         rate = {"cpu_s": round(seconds, 3), "mb_per_cpu_s": round(megabytes / seconds)}

@@ -132,7 +132,9 @@ class Pii(Section):
 
     judge: Literal["pii"]
     max_count: int | None = Field(
-        default=None, ge=0, description="All kinds together; Dolma drops documents with more than 5."
+        default=None,
+        ge=0,
+        description="All kinds together; Dolma drops documents with more than 5.",
     )
     max_email_count: int | None = Field(default=None, ge=0)
     max_ip_count: int | None = Field(default=None, ge=0, description="Public IPv4.")

@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from curation_dagster.recipe import BadWords
 
 SCHEMA = {"bad_words_count": pl.UInt32}
-FILTER_BITS = 16  # of a first term's hash: most words of a text are told apart from entries by these
+FILTER_BITS = (
+    16  # of a first term's hash: most words of a text are told apart from entries by these
+)
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ def _put_phone(h, out, at, write):
     area = np.int64(h % U(792))
     second, third = area % 99 // 10, area % 99 % 10
     if second == 1 and third == 1:  # 211, 311, … are services; 99 takes their place
-        second = third = 9
+        second, third = np.int64(9), np.int64(9)
     at = _put(out, at, 50 + area // 99, write)
     at = _put(out, at, 48 + second, write)
     at = _put(out, at, 48 + third, write)

@@ -24,6 +24,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, get_args
+from unicodedata import category
 
 import numpy as np
 import polars as pl
@@ -57,7 +58,9 @@ SPECIAL_NETWORKS = (  # IANA IPv4 special-purpose registry, and multicast
     "203.0.113.0/24",
     "224.0.0.0/3",
 )
-MAX_NUMBER_PART = 49  # a larger part makes a dotted quad an address whatever is around it: all but 1 in 700
+MAX_NUMBER_PART = (
+    49  # a larger part makes a dotted quad an address whatever is around it: all but 1 in 700
+)
 # Words that make a dotted quad after them the number of a version or of a part of a text.
 NUMBERED = (
     *"v ver version versions release releases released rel r rev revision since patch build".split(),
@@ -161,11 +164,9 @@ class Spans:
 @functools.cache
 def email_letters() -> NDArray[np.uint8]:
     """Return 1 for every code point below TABLE_SIZE that an e-mail address may have as a letter."""
-    codes = [c for c in range(TABLE_SIZE) if not 0xD800 <= c < 0xE000]
-    found = pl.Series([chr(c) for c in codes]).str.contains(EMAIL_LETTERS).to_numpy()
-    table = np.zeros(TABLE_SIZE, np.uint8)
-    table[np.array(codes)[found]] = 1
-    return table
+    surrogate = "Cs"  # no text holds one
+    chars = [chr(c) if category(chr(c)) != surrogate else "" for c in range(TABLE_SIZE)]
+    return pl.Series(chars).str.contains(EMAIL_LETTERS).cast(pl.UInt8).to_numpy()
 
 
 def word_hashes(words: Collection[str]) -> NDArray[np.uint64]:

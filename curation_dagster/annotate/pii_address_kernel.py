@@ -328,10 +328,10 @@ def ipv6(data, places, found):
         if bits >> 29 != 1:
             continue
         ours = bits == 0x20010DB8
-        special = (bits >> 9 == 0x20010000 >> 9) or (bits >> 16 == 0x2002) or (bits >> 12 == 0x3FFF0)
+        special = (
+            (bits >> 9 == 0x20010000 >> 9) or (bits >> 16 == 0x2002) or (bits >> 12 == 0x3FFF0)
+        )
         if ours or not special:
             found[n, 0], found[n, 1], found[n, 3] = begin, end, ours
             n += 1
     return n
-
-

@@ -1,9 +1,9 @@
-"""E-mail addresses: from each `@`, walk left over a local part and right over labels.
+r"""E-mail addresses: from each `@`, walk left over a local part and right over labels.
 
 What is found is what the two regexes that `tests/annotate/test_mask.py` keeps would find, leftmost and greedy:
-`[A0-9]L*(\\.L+)*@(?:[A0-9-]*[A0-9]\\.)+T`, where A is a Latin, Greek or Cyrillic letter or a mark, L is A, a digit or one
-of `_%+'-`, and T is `xn--…` or two letters and then letters and digits. Addresses joined by a dot are one, so that what
-replaces an address never runs into another. No byte is walked over more than twice.
+`[A0-9]L*(\.L+)*@(?:[A0-9-]*[A0-9]\.)+T`, where A is a Latin, Greek or Cyrillic letter or a mark, L is A, a
+digit or one of `_%+'-`, and T is `xn--…` or two letters and then letters and digits. Addresses joined by a dot are one,
+so that what replaces an address never runs into another. No byte is walked over more than twice.
 """
 # The arguments of compiled functions are arrays and scalars whose types numba infers.
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"

@@ -8,14 +8,12 @@ flags is a superset. Import this module inside the function that needs it: it lo
 
 import numpy as np
 
-from curation_dagster.annotate import (
-    pii_address_kernel,
-    pii_email_kernel,
-    pii_key_kernel,
-    pii_number_kernel,
-    pii_phone_kernel,
-)
 from curation_dagster.annotate.pii import KINDS
+from curation_dagster.annotate.pii_address_kernel import ipv4, ipv6
+from curation_dagster.annotate.pii_email_kernel import emails
+from curation_dagster.annotate.pii_key_kernel import keys, private_keys
+from curation_dagster.annotate.pii_number_kernel import cards, ibans
+from curation_dagster.annotate.pii_phone_kernel import phones
 from curation_dagster.annotate.pii_text_kernel import is_alpha, is_digit, is_hex, is_word
 from curation_dagster.compiled import njit
 
@@ -171,20 +169,20 @@ def find(kind, data, places, lower, letters):
     found = np.empty((len(places), 4), np.int64)
     n = 0
     if kind == PRIVATE_KEY:
-        n = pii_key_kernel.private_keys(data, places, found)
+        n = private_keys(data, places, found)
     elif kind == KEY:
-        n = pii_key_kernel.keys(data, places, found)
+        n = keys(data, places, found)
     elif kind == EMAIL:
-        n = pii_email_kernel.emails(data, places, found, letters)
+        n = emails(data, places, found, letters)
     elif kind == IBAN:
-        n = pii_number_kernel.ibans(data, places, found)
+        n = ibans(data, places, found)
     elif kind == IPV6:
-        n = pii_address_kernel.ipv6(data, places, found)
+        n = ipv6(data, places, found)
     elif kind == IP:
-        n = pii_address_kernel.ipv4(data, places, found, lower)
+        n = ipv4(data, places, found, lower)
     elif kind == CARD:
-        n = pii_number_kernel.cards(data, places, found)
+        n = cards(data, places, found)
     else:
-        n = pii_phone_kernel.phones(data, places, found, lower)
+        n = phones(data, places, found, lower)
     found[:n, 2] = kind
     return found[:n].copy()

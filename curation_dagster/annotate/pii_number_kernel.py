@@ -97,7 +97,8 @@ def _is_card(data, begin, end):
         known |= first <= prefix <= last and fewest <= n <= most
     if not known:
         return False
-    total = place = 0
+    total = np.int64(0)
+    place = 0
     for i in range(end - 1, begin - 1, -1):
         if is_digit(data[i]):
             value = np.int64(data[i] - 48)
@@ -123,7 +124,9 @@ def _card_end(data, begin, high):
         length = i - start
         groups += 1
         if groups == 1 and length > 4:
-            return i if length >= 12 and length <= MAX_CARD_DIGITS and _is_card(data, begin, i) else -1
+            return (
+                i if length >= 12 and length <= MAX_CARD_DIGITS and _is_card(data, begin, i) else -1
+            )
         if length < 3 or length > 6:
             break
         shape = shape * 10 + length
@@ -148,7 +151,9 @@ def cards(data, places, found):
             continue
         if before >= low:
             c = data[before]
-            if c in (DOT, AT, PLUS) or (c in (DASH, SLASH) and word_at(data, before - 1, low, high, edges)):
+            if c in (DOT, AT, PLUS) or (
+                c in (DASH, SLASH) and word_at(data, before - 1, low, high, edges)
+            ):
                 continue
         end = _card_end(data, begin, high)
         if end < 0 or word_at(data, end, low, high, edges):

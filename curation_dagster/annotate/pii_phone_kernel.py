@@ -43,7 +43,9 @@ MAX_GROUPS = 8
 MAX_GROUP_DIGITS = 15
 MAX_EXTENSION_DIGITS = 6
 GLUE = np.uint8(0)  # between groups of which a bracket divides
-LEN, HEAD, JOINT, AFTER = range(4)  # of a group: digits, first digit, what is before it, first byte after it
+LEN, HEAD, JOINT, AFTER = range(
+    4
+)  # of a group: digits, first digit, what is before it, first byte after it
 NOTHING_BEFORE = np.frombuffer(b"@.$#=%&/\\", np.uint8)
 
 
@@ -163,7 +165,12 @@ def _american(data, begin, groups, n):
     k = 0
     if n > 3 and (
         (groups[0, LEN] == 1 and groups[0, HEAD] == 1)
-        or (groups[0, LEN] == 3 and data[begin] == 48 and data[begin + 1] == 48 and data[begin + 2] == 49)
+        or (
+            groups[0, LEN] == 3
+            and data[begin] == 48
+            and data[begin + 1] == 48
+            and data[begin + 2] == 49
+        )
     ):
         k = 1
     if n < k + 3 or groups[k, LEN] != 3 or groups[k + 1, LEN] != 3 or groups[k + 2, LEN] != 4:
@@ -274,7 +281,9 @@ def _end(data, begin, low, high, edges, groups, lower):
     if context < 0:
         return -1
     k = _american(data, begin, groups, n)
-    alone = k and groups[k - 1, JOINT] != SPACE  # a space may then come before or after other digits
+    alone = (
+        k and groups[k - 1, JOINT] != SPACE
+    )  # a space may then come before or after other digits
     if not k:
         k = _national(data, begin, groups, n)
     if not k and context > 0:

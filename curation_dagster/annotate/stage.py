@@ -65,7 +65,7 @@ def signal_columns(steps: Sequence[Step]) -> Columns:
     return found
 
 
-def annotate(
+def annotate(  # noqa: C901 - one case a step
     texts: pl.Series, steps: Sequence[Step], urls: pl.Series | None = None
 ) -> pl.DataFrame:
     """Return the signals of every text, and `text` as the edits leave it. A null text has null signals.

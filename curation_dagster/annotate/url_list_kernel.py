@@ -58,7 +58,7 @@ def _of_path(data, path, end, keys, values, h, found):
         ends = k == end or data[k] in (QUERY, HASH)
         if k > path and (ends or data[k] == SLASH):
             value = _value(keys, values, h)
-            found = value if value else found
+            found = value or found
         if ends:
             break
         h = (h ^ U(data[k])) * PRIME
@@ -77,6 +77,6 @@ def look_up(data, offsets, keys, values, has_paths, found):
             h = (h ^ U(c | 0x20 if 65 <= c <= 90 else c)) * PRIME
             if k == first or data[k - 1] == DOT:
                 value = _value(keys, values, h)
-                found[d] = value if value else found[d]
+                found[d] = value or found[d]
                 if has_paths:
                     found[d] = _of_path(data, path, end, keys, values, h, found[d])

@@ -107,12 +107,16 @@ def test_rule(words: Path, n: int | None, kept: bool) -> None:
 
 
 ENTRIES = ["a", "ab", "a b", "a-b", "b a b", "東", "東a", "a東", "é", "a.", "-x", "か\u3099"]
-TEXTS = st.lists(st.sampled_from([*"abABé -.x_\n1", "東", "か\u3099", "\u0301", "\u3000"]), max_size=14)
+TEXTS = st.lists(
+    st.sampled_from([*"abABé -.x_\n1", "東", "か\u3099", "\u0301", "\u3000"]), max_size=14
+)
 
 
 @settings(deadline=None, derandomize=True, max_examples=400)
 @given(st.lists(TEXTS.map("".join), min_size=1, max_size=5))
-def test_against_the_slow_search(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
+def test_against_the_slow_search(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str]
+) -> None:
     path = tmp_path_factory.mktemp("words") / "words"
     path.write_text("\n".join(ENTRIES))
     entries = bad_words.words_of((path,), (), ())
@@ -127,7 +131,7 @@ def test_ldnoobw(corpus: list[str]) -> None:
     config = step(path)
     entries = bad_words.words_of((path,), (), config.allow)
     assert bad_words.measure(pl.Series(entries), config)["bad_words_count"].min() >= 1
-    texts = [text[:2000] for text in corpus[::40]]
+    texts = [text[:500] for text in corpus[::60]]
     found = bad_words.measure(pl.Series(texts), config)["bad_words_count"].to_list()
     assert found == [oracle(text, entries) for text in texts]
 

@@ -72,7 +72,7 @@ def is_global(address: str) -> bool:
         return False
 
 
-def is_number(text: str, start: int, end: int) -> bool:
+def is_number(text: str, start: int, end: int) -> bool:  # noqa: PLR0911 - one return a reason
     """Say if a dotted quad is the number of a version, a section or an item, by `re`."""
     before, after = text[:start], text[end:]
     if max(map(int, text[start:end].split("."))) > 49:
@@ -85,7 +85,7 @@ def is_number(text: str, start: int, end: int) -> bool:
         return True
     if re.search(r"[0-9]{4}-[0-9]{2}-[0-9]{2} \(\Z", before):
         return True
-    if after.startswith(REFERRED) or after[:1] == " " and after[1:].startswith(REFERRED):
+    if after.removeprefix(" ").startswith(REFERRED) or after.startswith(REFERRED):
         return True
     marked = re.search(r"(?:\A|\n) *(?:[-*+]|#+)[ \t]{1,4}\Z", before)
     if marked and re.match(r"[\n)]|\.(?:[ \n]|\Z)| [A-Za-z\u0080-\U0010ffff]", after):
@@ -112,7 +112,11 @@ def oracle(text: str) -> tuple[str, int, int]:
             or (not before and edge)
             or (before in {"-", "/"} and edge)
         )
-        if joined or not is_global(found[0]) or is_number("a" * edge + part, found.start() + edge, found.end() + edge):
+        if (
+            joined
+            or not is_global(found[0])
+            or is_number("a" * edge + part, found.start() + edge, found.end() + edge)
+        ):
             return found[0]
         counts[1] += 1
         return fake_ip(found[0])

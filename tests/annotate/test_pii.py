@@ -70,7 +70,15 @@ def found_in(text: str) -> list[tuple[str, str]]:
     ],
 )
 def test_found_alone_and_in_a_sentence(kind: str, text: str) -> None:
-    for around in ("{}", "It is {}.", "<{}>", "({}),", "これは{}です", "a: {}\n", "\U0001f600{}\U0001f600"):
+    for around in (
+        "{}",
+        "It is {}.",
+        "<{}>",
+        "({}),",
+        "これは{}です",
+        "a: {}\n",
+        "\U0001f600{}\U0001f600",
+    ):
         assert found_in(around.format(text)) == [(kind, text)], around
 
 
@@ -245,8 +253,34 @@ def test_texts_do_not_touch_each_other(texts: list[str]) -> None:
 HOSTILE = [
     *("a@", "a.a@", "aaaa@aaaa.", "1.", "1.1.1.1.", "1:", "::", "a:", "2600:", "2600::1:"),
     *("-----BEGIN PRIVATE KEY-----", "-----BEGIN A", "eyJ", "eyJaaaaaaaaa.", "sk-", "-sk-", "ghp_"),
-    *("xoxb-", "pypi-a", "AKIA", "github_pat_", "DE89 ", "DE89", "4111 ", "4111-", "1", "11 ", "(11)"),
-    *("+1 ", "+1", "415-736-", "a", ".", "-", "@", "é", "é@", "é.", "call 11 ", "phone ", "   1.1.1.1"),
+    *(
+        "xoxb-",
+        "pypi-a",
+        "AKIA",
+        "github_pat_",
+        "DE89 ",
+        "DE89",
+        "4111 ",
+        "4111-",
+        "1",
+        "11 ",
+        "(11)",
+    ),
+    *(
+        "+1 ",
+        "+1",
+        "415-736-",
+        "a",
+        ".",
+        "-",
+        "@",
+        "é",
+        "é@",
+        "é.",
+        "call 11 ",
+        "phone ",
+        "   1.1.1.1",
+    ),
     *("version", "\n- 1.1.1.1", "#", "KEY_", "-----END "),
 ]
 

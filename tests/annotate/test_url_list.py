@@ -107,7 +107,9 @@ PARTS = st.lists(
 
 @settings(deadline=None, derandomize=True, max_examples=300)
 @given(st.lists(PARTS, max_size=6), st.lists(PARTS, min_size=1, max_size=8))
-def test_against_a_dictionary(tmp_path_factory: pytest.TempPathFactory, names: list[str], urls: list[str]) -> None:
+def test_against_a_dictionary(
+    tmp_path_factory: pytest.TempPathFactory, names: list[str], urls: list[str]
+) -> None:
     path = tmp_path_factory.mktemp("list") / "list.jsonl"
     path.write_text("".join(json.dumps({"url": n, "category": n}) + "\n" for n in names))
     listed: dict[tuple[str, str], str] = {}
