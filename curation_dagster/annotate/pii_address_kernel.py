@@ -145,6 +145,8 @@ def _follows_label(data, begin, low, lower):
         i = previous
         if end - i > MAX_LABEL_BYTES:
             return False
+    if i > low and data[i - 1] == DASH:  # an option: nc -v 8.8.8.8
+        return False
     return i < end and is_among(word_hash(data, i, end, lower), NUMBERED_HASHES)
 
 

@@ -78,7 +78,9 @@ def is_number(text: str, start: int, end: int) -> bool:  # noqa: PLR0911 - one r
     if max(map(int, text[start:end].split("."))) > 49:
         return False
     space = "(?:[ \\t\n\v\f\r]|\u00a0)"
-    label = re.search(rf"(?<![^\W\d_])([^\W\d_]+)[.:]?({space}{{0,4}}\(?{space}{{0,4}})\Z", before)
+    label = re.search(
+        rf"(?<![^\W\d_])(?<!-)([^\W\d_]+)[.:]?({space}{{0,4}}\(?{space}{{0,4}})\Z", before
+    )
     if label and label[1].lower() in NUMBERED:
         return True
     if re.search(rf"§{space}{{0,4}}\(?{space}{{0,4}}\Z", before):

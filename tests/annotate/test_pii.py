@@ -146,6 +146,7 @@ def test_a_word_announces_a_short_number(text: str, found: str | None) -> None:
         ("at 62.3.3.25 and", True),
         ("\n12.34.5.6 - - [27/Nov/2004] GET /", True),
         ("nameserver 8.8.8.8\n", True),
+        ("$ nc -v 8.8.8.8 53", True),
         ("server (62.3.3.25)", True),
         ("inversion 8.8.8.8", True),
         ("62.3.3.25 localhost", True),

@@ -1,4 +1,4 @@
-"""Judges of personal data, urls and words in a recipe: from its file through `annotated` to a verdict, and what each is made from."""
+"""Judges of personal data, urls and words: from a recipe's file to a verdict, and what each is made from."""
 
 from __future__ import annotations
 
