@@ -26,13 +26,14 @@ def _value(keys, values, h):
 @njit
 def _host(data, i, end):
     """Return where the host begins and ends, and where the path begins."""
+    begin = i
     for k in range(i, end - 2):
         if data[k] == COLON and data[k + 1] == SLASH and data[k + 2] == SLASH:
             i = k + 3
             break
         if data[k] in (SLASH, QUERY, HASH):
             break
-    if i + 1 < end and data[i] == SLASH and data[i + 1] == SLASH:
+    if i == begin and i + 1 < end and data[i] == SLASH and data[i + 1] == SLASH:
         i += 2
     path = i
     while path < end and data[path] not in (SLASH, QUERY, HASH):
