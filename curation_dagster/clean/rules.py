@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from curation_dagster.recipe_steps import Language
+from curation_dagster.recipe_steps import Language, UrlList
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +26,13 @@ def rules_language(config: Language) -> Rules:
         "language": pl.col("lid_language").is_in(list(config.languages)),
         "language_min_prob": pl.col("lid_language_prob") >= config.min_prob,
     }
+
+
+def rules_url_list(config: UrlList) -> Rules:
+    """Keep what is not listed; a document without a url is in no list, and is kept unless told otherwise."""
+    category = pl.col("url_list_category")
+    kept = ~category.is_in(list(config.categories)) if config.categories else category == ""
+    return {"url_list": kept.fill_null(value=config.keep_unknown)}
 
 
 def rules_of_bounds(config: Section) -> Rules:
@@ -50,5 +57,11 @@ def rules_of(steps: Sequence[Step]) -> Rules:
     """Collect the rules of all judges, in order; edits have none."""
     rules: Rules = {}
     for step in steps:
-        rules |= rules_language(step) if isinstance(step, Language) else rules_of_bounds(step)
+        match step:
+            case Language():
+                rules |= rules_language(step)
+            case UrlList():
+                rules |= rules_url_list(step)
+            case _:
+                rules |= rules_of_bounds(step)
     return rules
