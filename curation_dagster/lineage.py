@@ -51,7 +51,7 @@ class Stage:
 
 _TEXT = ("raw", "annotated", "deduped")
 STAGES = (
-    Stage("raw", "2", "shard"),
+    Stage("raw", "3", "shard"),
     Stage("annotated", "1", "shard", same=("raw",), follows="raw"),
     Stage("cleaned", "1", "shard", same=("annotated",), follows="annotated"),
     Stage("fingerprinted", "1", "shard", same=("raw", "annotated", "cleaned"), follows="cleaned"),
