@@ -24,6 +24,7 @@ _TABLES: Final = (  # modules whose constants kernels bake in
     "words.py",
     "annotate/bad_words.py",
     "annotate/c4.py",
+    "annotate/lines.py",
     "annotate/pii.py",
     "annotate/splitter.py",
     "dedup/minhash.py",

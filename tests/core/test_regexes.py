@@ -16,6 +16,7 @@ READS = {
     "ingest/container.py": "padding and skippable frames between the members of a compressed file",
     "ingest/archive.py": "where the next record of a damaged crawl begins; fixed bytes, no repetition inside another",
     "ingest/record_head.py": "the header lines of a record",
+    "ingest/fields.py": "header lines that go on in the next",
     "ingest/http.py": "the header lines of a response, and the first bytes of a body",
     "ingest/charset.py": "the first bytes of a page, for the charset it declares",
     "ingest/about.py": "urls, languages and licences a page declares",
