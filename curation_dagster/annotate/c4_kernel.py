@@ -7,7 +7,8 @@ Import this module inside the function that needs it: it loads numba.
 
 import numpy as np
 
-from curation_dagster.annotate import c4
+from curation_dagster.annotate.c4 import CITATIONS as CITED
+from curation_dagster.annotate.c4 import PHRASES as SAID
 from curation_dagster.annotate.splitter import DIGIT, IS_PUNCT, IS_TERMINAL, LINE_END, SPACE
 from curation_dagster.compiled import njit
 from curation_dagster.words import TABLE_SIZE
@@ -27,8 +28,8 @@ def _packed(phrases):
     return rows
 
 
-PHRASES = _packed(c4.PHRASES)  # lorem ipsum, javascript, then those about policy
-CITATIONS = _packed(c4.CITATIONS)
+PHRASES = _packed(SAID)  # lorem ipsum, javascript, then those about policy
+CITATIONS = _packed(CITED)
 
 
 @njit(inline="always")
