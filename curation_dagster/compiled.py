@@ -23,6 +23,8 @@ _PACKAGE: Final = Path(__file__).parent
 _TABLES: Final = (  # modules whose constants kernels bake in
     "words.py",
     "annotate/c4.py",
+    "annotate/redpajama.py",
+    "annotate/redpajama_words.py",
     "annotate/splitter.py",
     "annotate/mask.py",
     "dedup/minhash.py",
