@@ -26,13 +26,17 @@ from curation_dagster.words_kernel import U, decode, mix
 
 K = np.uint16
 HASH, DOT, ELLIPSIS, FEED, OPEN, CLOSE = 0x23, 0x2E, 0x2026, 0x0A, 0x7B, 0x7D
-SIDES = K(WORD | SPACE)
 
 
 @njit(inline="always")
 def _share(part, whole):
     """Divide and round; NaN where there is nothing to divide by."""
     return rounded(part / whole) if whole else np.nan
+
+
+@njit(inline="always")
+def _kind(table, code):
+    return table[code] if code < TABLE_SIZE else K(0)
 
 
 @njit(nogil=True, cache=True)
@@ -42,44 +46,25 @@ def raw(data, offsets, table, stops, has_stops, sentences, ratios, lines):
     The ratios: symbols by tokens; lines that end with an ellipsis; tokens without a Latin letter, in
     capitals, that are stop words; curly brackets by characters; lines with a bullet. A token is `\w+` or
     a run of anything else that is no white space. A sentence is what stands between marks and has `\w`
-    in it: its expression begins at a border of a word and takes all up to a mark.
+    in it: its expression begins at a border of a word and takes all up to a mark. Long, because a
+    function of its own for a token or a line would hand ten counters back and forth.
     """
     line_ends, line_bullets, line_capitals = lines
     n_lines = 0
     for d in range(len(offsets) - 1):
         tokens = latin = capitals = stopped = symbols = curly = chars = 0
-        before, trailing, bullets = n_lines, 0, 0
-        upper = dots = line_chars = 0
-        last = some = K(0)
-        last_code = 0
-        side = K(SPACE)
-        in_line = bullet = in_sentence = was_dot = False
-        h = U(0)
-        found = 0
+        before, found, trailing, bullets = n_lines, 0, 0, 0
+        upper = line_chars = dots = last_code = 0  # of the line; dots at its end so far
+        last = K(0)
+        in_line = bullet = in_sentence = False
         i, stop = offsets[d], offsets[d + 1]
-        while True:
-            if i < stop:
-                code, i = decode(data, i)
-                kind = table[code] if code < TABLE_SIZE else K(0)
-                line_chars += 1
-                is_end = False
-            else:
-                code, kind, is_end = 0, K(SPACE), True
-            if kind & SIDES != side:
-                if not side & SPACE:
-                    latin += some & LATIN > 0
-                    capitals += some & (UPPER | SMALL) == UPPER
-                    if has_stops:
-                        stopped += is_in(stops, mix(h))
-                side = kind & SIDES
-                tokens += not side & SPACE
-                some = K(0)
-                h = U(0)
-            some |= kind
-            if has_stops:
-                h = h * BASE + U(code + 1)
+        while i < stop or line_chars:
+            code, after = decode(data, i) if i < stop else (FEED, i)
+            kind = _kind(table, code)
             if kind & SPACE:
-                if code == FEED or (is_end and line_chars):
+                line_chars += after - i > 0
+                i = after
+                if code == FEED:
                     line_ends[n_lines] = last & ENDING > 0
                     line_bullets[n_lines] = bullet
                     line_capitals[n_lines] = rounded(upper / line_chars)
@@ -87,31 +72,58 @@ def raw(data, offsets, table, stops, has_stops, sentences, ratios, lines):
                     trailing += dots >= 3 or last_code == ELLIPSIS
                     bullets += bullet
                     chars += line_chars
-                    upper = dots = line_chars = last_code = 0
+                    upper = line_chars = dots = last_code = 0
                     last = K(0)
                     in_line = bullet = False
-                if is_end:
-                    break
-                was_dot = False
+                continue
+            tokens += 1
+            some = K(0)
+            h = U(0)
+            if kind & WORD:
+                found += not in_sentence
+                in_sentence = in_line = True
+                dots = last_code = 0
+                last = K(0)
+                while kind & WORD:
+                    some |= kind
+                    upper += kind & UPPER > 0
+                    line_chars += 1
+                    if has_stops:
+                        h = h * BASE + U(code + 1)
+                    i = after
+                    if i >= stop:
+                        break
+                    code, after = decode(data, i)
+                    kind = _kind(table, code)
+                latin += some & LATIN > 0
             else:
                 if not in_line:
-                    in_line = True
                     bullet = kind & BULLET > 0
-                if code == DOT:
-                    dots = dots + 1 if was_dot else 1
-                    symbols += dots % 3 == 0
-                else:
-                    dots = 0
-                    symbols += code in (HASH, ELLIPSIS)
-                    curly += code in (OPEN, CLOSE)
-                was_dot = code == DOT
-                upper += kind & UPPER > 0
-                last, last_code = kind, code
-                if kind & WORD:
-                    found += not in_sentence
-                    in_sentence = True
-                elif kind & SENTENCE_END:
-                    in_sentence = False
+                    in_line = True
+                dots = 0  # those of an earlier token are not next to it
+                while not kind & (WORD | SPACE):
+                    some |= kind
+                    upper += kind & UPPER > 0
+                    line_chars += 1
+                    if has_stops:
+                        h = h * BASE + U(code + 1)
+                    if code == DOT:
+                        dots += 1
+                        symbols += dots % 3 == 0
+                    else:
+                        dots = 0
+                        symbols += code == HASH or code == ELLIPSIS
+                        curly += code == OPEN or code == CLOSE
+                    in_sentence &= not kind & SENTENCE_END
+                    last, last_code = kind, code
+                    i = after
+                    if i >= stop:
+                        break
+                    code, after = decode(data, i)
+                    kind = _kind(table, code)
+            capitals += some & (UPPER | SMALL) == UPPER
+            if has_stops:
+                stopped += is_in(stops, mix(h))
         n = n_lines - before
         sentences[d] = found
         ratios[0, d] = _share(symbols, tokens)

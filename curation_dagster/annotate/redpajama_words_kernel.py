@@ -126,6 +126,7 @@ def normalise(data, offsets, tables, script, codes, found):
         before, exact, folded, chars = lines, 0, 0, 0
         after_lorem = unordered = False
         n, mark = 0, N(0)
+        h = U(0)
         of_line, scripts, numeric, line_chars = 0, 0, 0, 0
         i = line = begin
         while True:
@@ -133,6 +134,8 @@ def normalise(data, offsets, tables, script, codes, found):
                 code, after = decode(data, i)
                 made = fold[code] if code < TABLE_SIZE else N(code)
                 if made < FORM:
+                    h = h * BASE + U((made & N(CODE)) + N(1))
+                    numeric += made >= NUMERIC
                     codes[n] = made
                     n += 1
                     mark = N(0)
@@ -144,6 +147,8 @@ def normalise(data, offsets, tables, script, codes, found):
                         following = forms[k] >> N(CLASS_SHIFT)
                         unordered |= 0 < following < mark
                         mark = following
+                        h = h * BASE + U((forms[k] & N(CODE)) + N(1))
+                        numeric += (forms[k] & N(NUMERIC)) != 0
                         codes[n] = forms[k]
                         n += 1
                     i = after
@@ -154,6 +159,7 @@ def normalise(data, offsets, tables, script, codes, found):
                 if made == SIGMA:
                     final = _is_final(data, begin, i, after, stop, sigma)
                     codes[n] = FINAL_SIGMA if final else SMALL_SIGMA
+                    h = h * BASE + U(codes[n] + N(1))
                     n += 1
                     mark = N(0)
                     i = after
@@ -164,10 +170,9 @@ def normalise(data, offsets, tables, script, codes, found):
             if n:
                 if unordered:
                     _order(codes, n)
-                h = U(0)
-                for k in range(n):
-                    h = h * BASE + U((codes[k] & N(CODE)) + N(1))
-                    numeric += (codes[k] & N(NUMERIC)) != 0
+                    h = U(0)
+                    for k in range(n):
+                        h = h * BASE + U((codes[k] & N(CODE)) + N(1))
                 h = mix(h)
                 hashes[words], lengths[words] = h, n
                 words += 1
@@ -180,6 +185,7 @@ def normalise(data, offsets, tables, script, codes, found):
                     folded += kind > 0
                 after_lorem = _ends_lorem(codes, n)
                 n, mark, unordered = 0, N(0), False
+                h = U(0)
             if made == FEED or (made == END and line < stop):
                 line_words[lines], line_scripts[lines] = of_line, scripts
                 line_numeric[lines] = (

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
-BULLETS = tuple("•‣▶◀◦■□▪▫–")  # noqa: RUF001 - an en dash is one
+BULLETS = tuple("•‣▶◀◦■□▪▫–")  # the last is an en dash
 
 
 def normalised(text: str) -> str:
@@ -45,9 +45,8 @@ def top(words: list[str], n: int) -> float:
 
 def dupe(words: list[str], n: int) -> float:
     counts = Counter(ngrams(words, n))
-    covered = {
-        k + j for k, g in enumerate(ngrams(words, n)) if counts[g] > 1 for j in range(n)
-    }  # fmt: skip
+    starts = [k for k, gram in enumerate(ngrams(words, n)) if counts[gram] > 1]
+    covered = {k + j for k in starts for j in range(n)}
     total = sum(map(len, words))
     return round(sum(len(words[k]) for k in covered) / total, 8) if total else 0.0
 
@@ -66,8 +65,10 @@ def of_document(
     tokens = re.findall(r"\w+|[^\w\s]+", text)
     lines = re.findall(r"[^\n]*\n|[^\n]+$", text)
     latin = sum(bool(re.search("[a-zA-Z]", t)) for t in tokens)
-    stops = sum(t in stop_words for t in tokens) if stop_words is not None else None
-    bad = None
+    stops = bad = None
+    if stop_words is not None:
+        found = sum(token in stop_words for token in tokens)
+        stops = round(found / len(tokens), 8) if words else 0.0
     if bad_words is not None:
         sizes = {entry.count(" ") + 1 for entry in bad_words}
         bad = sum(" ".join(g) in bad_words for n in sizes for g in ngrams(words, n))
@@ -75,15 +76,11 @@ def of_document(
     bullets = [line.lstrip().startswith(BULLETS) for line in lines]
     return {
         "rps_doc_num_sentences": len(re.findall(r"\b[^.!?]+[.!?]*", text)),
-        "rps_doc_symbol_to_word_ratio": share(
-            sum(map(text.count, ("#", "...", "…"))), len(tokens)
-        ),
+        "rps_doc_symbol_to_word_ratio": share(sum(map(text.count, ("#", "...", "…"))), len(tokens)),
         "rps_doc_frac_lines_end_with_ellipsis": share(sum(ellipses), len(lines)),
         "rps_doc_frac_no_alph_words": round(1.0 - latin / len(tokens), 8) if tokens else None,
         "rps_doc_frac_all_caps_words": share(sum(map(str.isupper, tokens)), len(tokens)),
-        "rps_doc_stop_word_fraction": share(stops, len(tokens))
-        if stops is not None and words
-        else (0.0 if stops is not None else None),
+        "rps_doc_stop_word_fraction": stops,
         "rps_doc_curly_bracket": share(text.count("{") + text.count("}"), len(text)) or 0.0,
         "redpajama_bullet_line_ratio": share(sum(bullets), len(lines)),
         "rps_doc_lorem_ipsum": lorem(content),
