@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curation_dagster.annotate.family import Chunk
+    from curation_dagster.annotate.redpajama_words import Normal
     from curation_dagster.recipe_steps import File, RedPajama
 
 # What a code point of raw text is. SMALL: lower or title case, which no token in capitals has.
@@ -67,6 +68,7 @@ _RAW = (
     Signal("rps_doc_curly_bracket", pl.Float64, "'{' and '}', by characters."),
     Signal("redpajama_bullet_line_ratio", pl.Float64, "Mean of rps_lines_start_with_bulletpoint."),
 )
+_STOPS = 5  # the place of the stop words among these
 _WORDS = (
     Signal("rps_doc_lorem_ipsum", pl.Float64, "'lorem ipsum', by characters of normalised text."),
     Signal("rps_doc_word_count", pl.UInt32, "Words."),
@@ -135,13 +137,13 @@ def kinds() -> NDArray[np.uint16]:
     return table
 
 
-def _words_of(file: File | None) -> tuple[str, ...]:
+def _entries(file: File | None) -> tuple[str, ...]:
     return word_list(file.path, sha256(file.path)) if file else ()
 
 
 @functools.lru_cache(maxsize=16)
-def _stops(words: tuple[str, ...]) -> NDArray[np.uint64]:
-    return hash_set(map(normal_hash, words))
+def _hashed(words: tuple[str, ...]) -> NDArray[np.uint64]:
+    return hash_set(map(normal_hash, words))  # as they are, not normalised
 
 
 @functools.lru_cache(maxsize=16)
@@ -158,20 +160,40 @@ def _grams(entries: tuple[str, ...]) -> tuple[NDArray[np.uint64], NDArray[np.int
 
 
 def _measure(chunk: Chunk, judge: RedPajama) -> dict[str, NDArray[Any] | Lists]:
-    from curation_dagster.annotate import redpajama_kernel, redpajama_ngrams_kernel  # loads numba
-
     words = normalised(chunk)
-    sentences = np.empty(len(chunk), np.uint32)
-    shares = np.empty((7, len(chunk)))
-    lines = len(words.line_words)
+    raw, raw_lines = _of_raw(chunk, judge, len(words.line_words))
+    counts, ratios = _of_words(words, judge)
+    if judge.stop_words:
+        raw[_STOPS][counts[0] == 0] = 0.0  # as coded: by whether there are words, of tokens
+    bad_words = counts[1] if judge.bad_words else np.full(len(chunk), np.nan)
+    documents = (*raw, words.lorem, counts[0], bad_words, *ratios)
+    lines = (*raw_lines, words.line_words, words.line_scripts, words.line_numeric)
+    lists = (Lists(values, words.line_counts) for values in lines)
+    return dict(zip(FAMILY.columns, (*documents, *lists), strict=True))
+
+
+def _of_raw(
+    chunk: Chunk, judge: RedPajama, lines: int
+) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+    """Measure the texts as they are: the signals of documents, and those of lines."""
+    from curation_dagster.annotate import redpajama_kernel  # loads numba
+
+    sentences, ratios = np.empty(len(chunk), np.uint32), np.empty((7, len(chunk)))
     of_lines = (np.empty(lines, np.uint32), np.empty(lines, np.uint32), np.empty(lines))
-    stops = _stops(_words_of(judge.stop_words))
+    stops = _hashed(_entries(judge.stop_words))
     has_stops = judge.stop_words is not None
     redpajama_kernel.raw(
-        chunk.data, chunk.offsets, kinds(), stops, has_stops, sentences, shares, of_lines
+        chunk.data, chunk.offsets, kinds(), stops, has_stops, sentences, ratios, of_lines
     )
-    counts = np.zeros((2, len(chunk)), np.uint32)
-    ratios = np.empty((12, len(chunk)))
+    return [sentences, *ratios], list(of_lines)
+
+
+def _of_words(words: Normal, judge: RedPajama) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Count words and n-grams. Scratch: about 60 bytes a word of the longest text."""
+    from curation_dagster.annotate import redpajama_ngrams_kernel  # loads numba
+
+    docs = len(words.first) - 1
+    counts, ratios = np.zeros((2, docs), np.uint32), np.empty((12, docs))
     most = int(np.diff(words.first).max(initial=0)) + 1
     slots = 1 << int(2 * most + 16).bit_length()
     scratch = (
@@ -182,19 +204,11 @@ def _measure(chunk: Chunk, judge: RedPajama) -> dict[str, NDArray[Any] | Lists]:
         *(np.empty(most, np.int32) for _ in range(5)),
         np.zeros(most, np.int64),
     )
+    entries, sizes = _grams(_entries(judge.bad_words))
     redpajama_ngrams_kernel.repetition(
-        words.first, words.hash, words.chars, *_grams(_words_of(judge.bad_words)), scratch, counts, ratios
-    )  # fmt: skip
-    if has_stops:
-        shares[4, counts[0] == 0] = 0.0  # as coded: by words there are, of tokens
-    bad_words = counts[1] if judge.bad_words else np.full(len(chunk), np.nan)
-    documents = (sentences, *shares, words.lorem, counts[0], bad_words, *ratios)
-    of_lines += (words.line_words, words.line_scripts, words.line_numeric)
-    names = list(FAMILY.columns)
-    measured: dict[str, NDArray[Any] | Lists] = dict(zip(names, documents, strict=False))
-    for name, values in zip(names[len(documents) :], of_lines, strict=True):
-        measured[name] = Lists(values, words.line_counts)
-    return measured
+        words.first, words.hash, words.chars, entries, sizes, scratch, counts, ratios
+    )
+    return counts, ratios
 
 
 FAMILY = Family(

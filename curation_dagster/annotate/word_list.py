@@ -42,12 +42,14 @@ def word_list(path: Path, sha256: str) -> tuple[str, ...]:  # noqa: ARG001 - oth
     except (ValueError, OSError, EOFError) as error:
         msg = f"{path}: expected UTF-8 text, one entry a line or JSON: {error}"
         raise RecipeError(msg) from error
-    entries = [entry.get("word") if isinstance(entry, dict) else entry for entry in found]
-    for entry in entries:
+    entries = set()
+    for item in found:
+        entry = item.get("word") if isinstance(item, dict) else item
         if not isinstance(entry, str):
             msg = f"{path}: expected strings (or objects with 'word'), found {entry!r}"
             raise RecipeError(msg)
-    return tuple(sorted({entry.strip() for entry in entries} - {""}))
+        entries.add(entry.strip())
+    return tuple(sorted(entries - {""}))
 
 
 def hash_set(hashes: Iterable[int]) -> NDArray[np.uint64]:

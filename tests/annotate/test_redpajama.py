@@ -154,7 +154,7 @@ def test_rounding_is_pythons(part: int, whole: int) -> None:
     from curation_dagster.annotate.rounding_kernel import rounded
 
     for value in (part / whole, part / 2560, part / 2**20 / 5**7, float(part)):
-        assert rounded.py_func(value) == round(value, 8)
+        assert rounded(value) == round(value, 8)  # type: ignore[no-untyped-call]
 
 
 def test_no_text_depends_on_others(corpus: list[str]) -> None:
