@@ -88,6 +88,9 @@ def test_real_text_of_75_languages() -> None:
         pytest.param("x" * (1 << 20), id="a word of 1 MB"),
         pytest.param("Lorem, Ipsum dolor. " * 52_429, id="a line of 1 MB"),
         pytest.param("a\u0301\u0327 " * 5_000 + "b" + "\u0301\u0327" * 2_000, id="many marks"),
+        pytest.param(
+            "b" + MARKS[:2] * 2_000 + " b" + MARKS[1] * 2_000 + MARKS[0] * 2_000, id="one word twice"
+        ),
         pytest.param("ΣΑΣ Σ. Α.Σ Α\u00adΣ\u00b7 ΑΣ'Α ΑΣ\U000e0100", id="sigma, final or not"),
         pytest.param("İSTANBUL ıI ẞ ǅ Ⓐ ⅷ Ⅷ ª ﬁ 가 각 Å 〇 ½ 一", id="cases and forms"),
         pytest.param("lorem ıpsum lorem ipſum", id="never lorem ipsum"),
@@ -149,12 +152,20 @@ def test_marks_are_put_in_canonical_order(text: str) -> None:
     agree([f"{text} {text[::-1]} {text} {text[::-1]}"])
 
 
-@given(st.integers(0, 10**6), st.integers(1, 10**6))
-def test_rounding_is_pythons(part: int, whole: int) -> None:
+@pytest.mark.parametrize("whole", [512, 1_536, 2_560, 12_800, 64_000, 320_000, 3, 7, 1_000])
+def test_rounding_is_pythons_at_and_off_ties(whole: int) -> None:
     from curation_dagster.annotate.rounding_kernel import rounded
 
-    for value in (part / whole, part / 2560, part / 2**20 / 5**7, float(part)):
-        assert rounded(value) == round(value, 8)  # type: ignore[no-untyped-call]
+    values = [part / whole for part in range(5_000)]
+    found = [rounded(value) for value in values]  # type: ignore[no-untyped-call]
+    assert found == [round(value, 8) for value in values]
+
+
+@given(st.floats(0, 1e7))
+def test_rounding_is_pythons(value: float) -> None:
+    from curation_dagster.annotate.rounding_kernel import rounded
+
+    assert rounded(value) == round(value, 8)  # type: ignore[no-untyped-call]
 
 
 def test_no_text_depends_on_others(corpus: list[str]) -> None:
