@@ -26,6 +26,8 @@ _TABLES: Final = (  # modules whose constants kernels bake in
     "annotate/c4.py",
     "annotate/lines.py",
     "annotate/pii.py",
+    "annotate/redpajama.py",
+    "annotate/redpajama_words.py",
     "annotate/splitter.py",
     "dedup/minhash.py",
     "ingest/blocks/features.py",

@@ -211,6 +211,47 @@ class FineWeb(Section):
     max_newline_word_ratio: FloatBound = bound("fineweb_newline_word_ratio", 0.3)
 
 
+class RedPajama(Section):
+    """Judge: RedPajama-V2's quality signals (Weber et al., 2024); no rule unless a bound is given."""
+
+    judge: Literal["redpajama"]
+    stop_words: File | None = Field(
+        default=None, description="Stop words: one a line, or JSON; case-sensitive."
+    )
+    bad_words: File | None = Field(
+        default=None, description="LDNOOBW's list of the language: one entry a line, or JSON."
+    )
+    min_sentences: CountBound = bound("rps_doc_num_sentences")
+    max_sentences: CountBound = bound("rps_doc_num_sentences")
+    min_words: CountBound = bound("rps_doc_word_count")
+    max_words: CountBound = bound("rps_doc_word_count")
+    min_mean_word_chars: FloatBound = bound("rps_doc_mean_word_length")
+    max_mean_word_chars: FloatBound = bound("rps_doc_mean_word_length")
+    max_symbol_word_ratio: FloatBound = bound("rps_doc_symbol_to_word_ratio")
+    max_ellipsis_line_ratio: ShareBound = bound("rps_doc_frac_lines_end_with_ellipsis")
+    max_bullet_line_ratio: ShareBound = bound("redpajama_bullet_line_ratio")
+    max_no_alpha_word_ratio: ShareBound = bound("rps_doc_frac_no_alph_words")
+    min_unique_word_ratio: ShareBound = bound("rps_doc_frac_unique_words")
+    max_unique_word_ratio: ShareBound = bound("rps_doc_frac_unique_words")
+    min_unigram_entropy: FloatBound = bound("rps_doc_unigram_entropy")
+    max_unigram_entropy: FloatBound = bound("rps_doc_unigram_entropy")
+    max_all_caps_word_ratio: ShareBound = bound("rps_doc_frac_all_caps_words")
+    min_stop_word_ratio: ShareBound = bound("rps_doc_stop_word_fraction")
+    max_stop_word_ratio: ShareBound = bound("rps_doc_stop_word_fraction")
+    max_curly_bracket_char_ratio: ShareBound = bound("rps_doc_curly_bracket")
+    max_lorem_ipsum_char_ratio: ShareBound = bound("rps_doc_lorem_ipsum")
+    max_bad_words: CountBound = bound("rps_doc_ldnoobw_words")
+    max_top_2gram_char_ratio: FloatBound = bound("rps_doc_frac_chars_top_2gram")
+    max_top_3gram_char_ratio: FloatBound = bound("rps_doc_frac_chars_top_3gram")
+    max_top_4gram_char_ratio: FloatBound = bound("rps_doc_frac_chars_top_4gram")
+    max_dup_5gram_char_ratio: ShareBound = bound("rps_doc_frac_chars_dupe_5grams")
+    max_dup_6gram_char_ratio: ShareBound = bound("rps_doc_frac_chars_dupe_6grams")
+    max_dup_7gram_char_ratio: ShareBound = bound("rps_doc_frac_chars_dupe_7grams")
+    max_dup_8gram_char_ratio: ShareBound = bound("rps_doc_frac_chars_dupe_8grams")
+    max_dup_9gram_char_ratio: ShareBound = bound("rps_doc_frac_chars_dupe_9grams")
+    max_dup_10gram_char_ratio: ShareBound = bound("rps_doc_frac_chars_dupe_10grams")
+
+
 def _edits_or_judges(step: Any) -> str:  # noqa: ANN401 - TOML is anything
     """Tell an edit from a judge, so that an error is about the one step that is meant."""
     edits = "edit" in step if isinstance(step, dict) else hasattr(step, "edit")
@@ -219,7 +260,15 @@ def _edits_or_judges(step: Any) -> str:  # noqa: ANN401 - TOML is anything
 
 Edit = Annotated[Normalize | Mask | C4Lines, Field(discriminator="edit")]
 Judge = Annotated[
-    Language | Pii | UrlList | BadWords | GopherQuality | GopherRepetition | C4 | FineWeb,
+    Language
+    | Pii
+    | UrlList
+    | BadWords
+    | GopherQuality
+    | GopherRepetition
+    | C4
+    | FineWeb
+    | RedPajama,
     Field(discriminator="judge"),
 ]
 Step = Annotated[

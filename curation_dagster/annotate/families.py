@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from curation_dagster.annotate import c4, fineweb, gopher
+from curation_dagster.annotate import c4, fineweb, gopher, redpajama
 
 if TYPE_CHECKING:
     from curation_dagster.annotate.family import Edit, Family
@@ -14,5 +14,6 @@ FAMILIES: dict[str, Family] = {
     "gopher_repetition": gopher.REPETITION,
     "c4": c4.PAGE,
     "fineweb": fineweb.FAMILY,
+    "redpajama": redpajama.FAMILY,
 }
 EDITS: dict[str, Edit] = {"c4_lines": c4.LINES}
