@@ -23,8 +23,13 @@ _PACKAGE: Final = Path(__file__).parent
 _TABLES: Final = (  # modules whose constants kernels bake in
     "words.py",
     "annotate/c4.py",
+    "annotate/data_juicer.py",
+    "annotate/mdfg.py",
+    "annotate/nemo.py",
+    "annotate/phrases.py",
     "annotate/splitter.py",
     "annotate/mask.py",
+    "annotate/zyda.py",
     "dedup/minhash.py",
     "ingest/blocks/features.py",
     "ingest/blocks/markup.py",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from curation_dagster.annotate import c4, fineweb, gopher
+from curation_dagster.annotate import c4, data_juicer, fineweb, gopher, mdfg, nemo, zyda
 
 if TYPE_CHECKING:
     from curation_dagster.annotate.family import Edit, Family
@@ -14,5 +14,9 @@ FAMILIES: dict[str, Family] = {
     "gopher_repetition": gopher.REPETITION,
     "c4": c4.PAGE,
     "fineweb": fineweb.FAMILY,
+    "zyda": zyda.FAMILY,
+    "nemo": nemo.FAMILY,
+    "data_juicer": data_juicer.FAMILY,
+    "mdfg": mdfg.FAMILY,
 }
 EDITS: dict[str, Edit] = {"c4_lines": c4.LINES}

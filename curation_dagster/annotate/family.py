@@ -169,5 +169,5 @@ def _series(name: str, dtype: Any, parts: list[Any]) -> pl.Series:  # noqa: ANN4
         values = pa.array(np.concatenate([part.values for part in parts]))
         array = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), values)
         return pl.Series(name, pl.from_arrow(array)).cast(dtype)
-    series = pl.Series(name, np.concatenate(parts)).cast(dtype)
-    return series.fill_nan(None) if series.dtype.is_float() else series
+    series = pl.Series(name, np.concatenate(parts))
+    return (series.fill_nan(None) if series.dtype.is_float() else series).cast(dtype)
