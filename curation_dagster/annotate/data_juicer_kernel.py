@@ -7,7 +7,13 @@ Import this module inside the function that needs it: it loads numba.
 
 import numpy as np
 
-from curation_dagster.annotate.data_juicer import ALNUM, IS_SPECIAL, LINE_END, SEPARATOR
+from curation_dagster.annotate.data_juicer import (
+    ALNUM,
+    IS_SPECIAL,
+    LINE_END,
+    SEPARATOR,
+    SMALL_SPECIAL,
+)
 from curation_dagster.annotate.gopher_kernel import ratio
 from curation_dagster.annotate.repeats_kernel import most_frequent, repeats
 from curation_dagster.annotate.splitter_kernel import BASE
@@ -43,10 +49,11 @@ def measure(
         i, end = offsets[d], offsets[d + 1]
         points = alnums = specials = lines = line = longest = 0
         counted = refined = stopped = flagged = 0
-        is_word = was_cr = False
+        cr_end = -1
+        kinds = 0xFF  # bits that all characters of the word have
         h = kept = U(0)
-        while True:
-            code, after, kind, small = FEED, i + 1, np.uint8(SEPARATOR), np.uint32(FEED)
+        while i <= end:
+            code, after, kind, small = 0, i + 1, np.uint8(SEPARATOR), np.uint32(0)
             if i < end:
                 code, after = decode(data, i)
                 kind, small = np.uint8(0), np.uint32(code)
@@ -54,51 +61,47 @@ def measure(
                     kind, small = table[code], lower[code]
                 symbols[points] = code
                 points += 1
-                alnums += kind & ALNUM > 0
-                specials += kind & IS_SPECIAL > 0
-                if not kind & LINE_END:
-                    line += 1
-                elif code == FEED and was_cr:
-                    pass  # LF behind CR ends no line of its own
-                else:
-                    lines += 1
-                    longest = max(longest, line)
-                    line = 0
-                was_cr = code == CR
-            if kind & SEPARATOR:
-                counted += is_word
-                if kept:
-                    words[refined] = mix(kept)
-                    refined += 1
-                    stopped += _is_listed(stops, kept)
-                    flagged += _is_listed(flags, kept)
-                h = kept = U(0)
-                is_word = False
-            else:
-                is_word = is_word or not kind & IS_SPECIAL
-                plain = small >= TABLE_SIZE or not table[small] & IS_SPECIAL
-                if plain or h != U(0):
-                    h = h * BASE + U(small) + U(1)
-                    if plain:
-                        kept = h
-            if i >= end:
-                break
+                alnums += kind & ALNUM
+                specials += (kind & IS_SPECIAL) // IS_SPECIAL
+            if kind & (SEPARATOR | LINE_END):
+                if kind & LINE_END:
+                    if code != FEED or cr_end != i:  # LF behind CR ends no line of its own
+                        lines += 1
+                        longest = max(longest, points - 1 - line)
+                    line = points
+                    if code == CR:
+                        cr_end = after
+                if kind & SEPARATOR:
+                    counted += not kinds & IS_SPECIAL
+                    if kept:
+                        words[refined] = mix(kept)
+                        refined += 1
+                        stopped += _is_listed(stops, kept)
+                        flagged += _is_listed(flags, kept)
+                    h = kept = U(0)
+                    kinds = 0xFF
+                    i = after
+                    continue
+            kinds &= kind
+            if not kind & SMALL_SPECIAL:
+                h = h * BASE + U(small) + U(1)
+                kept = h
+            elif h != U(0):
+                h = h * BASE + U(small) + U(1)
             i = after
-        if line:
+        if line < points:
             lines += 1
-            longest = max(longest, line)
+            longest = max(longest, points - line)
         counts[0, d], counts[1, d], counts[2, d] = points, counted, longest
         ratios[0, d] = points / lines if lines else 0.0
         ratios[1, d] = ratio(alnums, points)
         ratios[2, d] = ratio(specials, points)
         total = points - ngram_chars + 1
-        _, repeated, different, filled = repeats(
-            symbols, points, total, ngram_chars, scratch, 2 * d + 1
-        )
+        _, repeated, different, filled = repeats(symbols, total, ngram_chars, scratch)
         wanted = min(np.int64(np.sqrt(different)), repeated)
         ratios[3, d] = most_frequent(wanted, filled, scratch) / total if total > 0 else 0.0
         total = refined - ngram_words + 1
-        again, _, _, _ = repeats(words, refined, total, ngram_words, scratch, 2 * d + 2)
+        again, _, _, _ = repeats(words, total, ngram_words, scratch)
         ratios[4, d] = again / total if total > 0 else 0.0
         ratios[5, d] = ratio(stopped, refined)
         ratios[6, d] = ratio(flagged, refined)

@@ -38,7 +38,7 @@ def measure(data, offsets, table, lower, n, symbols, scratch, counts, ratios):
                     kept = size  # white space behind it may be the text's end
             i = after
         total = kept - n
-        found = repeats(symbols, kept, total, n, scratch, d + 1)
+        found = repeats(symbols, total, n, scratch)
         counts[0, d], counts[1, d] = points, feeds + 1
         ratios[0, d] = ratio(points, feeds + 1)
         ratios[1, d] = ratio(hans, points)

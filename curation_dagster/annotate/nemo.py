@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from curation_dagster.annotate.family import Chunk
 
-SPACE, ALPHA, DECIMAL, ENGLISH, BLANK, BRACKET, BULLET = 1, 2, 4, 8, 16, 32, 64
+SPACE, ALPHA, DIGIT, ENGLISH, BLANK, BRACKET, BULLET = 1, 2, 4, 8, 16, 32, 64
 COMMON_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 ELLIPSES = ("...", "[...]", "(...)", "[…]", "…", "-»")
 BULLETS = "•‣⁃⁌⁍∙○●◘◦⦾⦿"  # noqa: RUF001 - bullets that look like other characters
@@ -64,7 +64,7 @@ _RATIOS = (
     Signal("nemo_alpha_word_ratio", pl.Float64, "Words with a letter."),
     Signal("nemo_symbol_word_ratio", pl.Float64, "Words that are an ellipsis or mostly '#'."),
     Signal("nemo_non_alnum_char_ratio", pl.Float64, "Code points outside a-z A-Z 0-9 LF ? ! , ."),
-    Signal("nemo_digit_char_ratio", pl.Float64, "Code points that are decimal digits."),
+    Signal("nemo_digit_char_ratio", pl.Float64, "Code points from 0 to 9."),
     Signal("nemo_white_space_char_ratio", pl.Float64, "Code points that are space, tab, LF, CR or BS."),
     Signal("nemo_bracket_char_ratio", pl.Float64, "Code points that are one of { } ⟨ ⟩ [ ] ( )."),
     Signal("nemo_url_char_ratio", pl.Float64, "Code points of http and https urls."),
@@ -86,7 +86,7 @@ def _classes() -> NDArray[np.uint8]:
     return table(
         (SPACE, str.isspace),
         (ALPHA, str.isalpha),
-        (DECIMAL, str.isdecimal),
+        (DIGIT, "0123456789"),
         (ENGLISH, lambda char: (char.isascii() and char.isalnum()) or char in "\n?!,."),
         (BLANK, "\t\n\r\b "),
         (BRACKET, "{}⟨⟩[]()"),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation_dagster.annotate.gopher_kernel import mask_for, ratio
-from curation_dagster.annotate.nemo import ALPHA, BLANK, BRACKET, BULLET, DECIMAL, ENGLISH, SPACE
+from curation_dagster.annotate.nemo import ALPHA, BLANK, BRACKET, BULLET, DIGIT, ENGLISH, SPACE
 from curation_dagster.annotate.phrases import NONE
 from curation_dagster.annotate.phrases_kernel import follow, shift_of
 from curation_dagster.annotate.splitter_kernel import BASE
@@ -151,7 +151,7 @@ def _look(data, begin, end, table, known, words, spots, stamp, counts, ratios, d
             kind = table[code] if code < TABLE_SIZE else np.uint8(0)
             points += 1
             english += kind & ENGLISH > 0
-            digits += kind & DECIMAL > 0
+            digits += kind & DIGIT > 0
             blanks += kind & BLANK > 0
             brackets += kind & BRACKET > 0
         if not kind & SPACE:

@@ -106,7 +106,7 @@ def oracle(text: str) -> Row:
         "nemo_alpha_word_ratio": of_words(lambda word: any(map(str.isalpha, word))),
         "nemo_symbol_word_ratio": of_words(is_symbol),
         "nemo_non_alnum_char_ratio": of_chars(lambda c: not re.match("[a-zA-Z0-9\n?!,.]", c)),
-        "nemo_digit_char_ratio": of_chars(lambda c: re.match(r"\d", c) is not None),
+        "nemo_digit_char_ratio": of_chars(lambda c: c in "0123456789"),
         "nemo_white_space_char_ratio": of_chars(lambda c: c in "\t\n\r\b "),
         "nemo_bracket_char_ratio": of_chars(lambda c: c in "{}⟨⟩[]()"),
         "nemo_url_char_ratio": over(sum(map(len, URL.findall(text))), len(text)),
