@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation_dagster.annotate.gopher_kernel import mask_for, ratio
-from curation_dagster.annotate.nemo import ALPHA, BLANK, BRACKET, BULLET, DIGIT, ENGLISH, SPACE
+from curation_dagster.annotate.nemo import ALPHA, BOILERPLATE, BRACKET, BULLET, MARK, SPACE
 from curation_dagster.annotate.phrases import NONE
 from curation_dagster.annotate.phrases_kernel import follow, shift_of
 from curation_dagster.annotate.splitter_kernel import BASE
 from curation_dagster.compiled import njit
 from curation_dagster.words import TABLE_SIZE
-from curation_dagster.words_kernel import OFFSET, PRIME, U, decode, mix, put
+from curation_dagster.words_kernel import OFFSET, PRIME, U, decode, mix
 
-FEED, HASH, H, DOT = 0x0A, 0x23, 0x68, 0x2E
+FEED, HASH, COLON = 0x0A, 0x23, 0x3A
 ENDS = (0x2E, 0x3F, 0x21, 0x22, 0x27)
 PARAGRAPH = U(0x5851F42D4C957F2D)  # keeps a paragraph apart from a line of the same text
 
@@ -58,12 +58,25 @@ class Words(NamedTuple):
 
 
 class Spots(NamedTuple):
-    """A set of lines and paragraphs, or of 2-grams with their counts and first places."""
+    """A set of lines and paragraphs, then of 2-grams; 0 is free."""
 
-    keys: NDArray[np.uint64]
-    stamps: NDArray[np.int32]
-    seats: NDArray[np.int32]
-    firsts: NDArray[np.int32]
+    seats: NDArray[np.uint64]  # a hash; of 2-grams its high bits, and below them how often it was there
+    firsts: NDArray[np.int32]  # the word at which a 2-gram was first
+
+
+TIMES = U((1 << 28) - 1)  # more than the words of any text that is read
+TAG = ~TIMES
+
+
+def _openings():
+    """Mark the two letters that a phrase may start with, by the five bits that their cases share."""
+    marks = np.zeros(1 << 10, np.bool_)
+    for phrase in BOILERPLATE:
+        marks[(ord(phrase[0]) & 31) << 5 | (ord(phrase[1]) & 31)] = True
+    return marks
+
+
+OPENINGS = _openings()
 
 
 @njit
@@ -72,23 +85,30 @@ def _is_hex(byte):
 
 
 @njit
-def _url_end(data, i, end):
-    """Return where the url ends that starts at i; i if none does."""
-    k = i + 4
-    if k + 3 >= end or data[i + 1] != 0x74 or data[i + 2] != 0x74 or data[i + 3] != 0x70:
-        return i
-    k += data[k] == 0x73
-    if k + 3 >= end or data[k] != 0x3A or data[k + 1] != 0x2F or data[k + 2] != 0x2F:
-        return i
-    k += 3
-    first = k
+def _url_of(data, colon, begin, end):
+    """Return where the url starts and ends whose scheme a colon ends; nothing twice if none does."""
+    k = colon - 1
+    k -= k >= begin and data[k] == 0x73  # https
+    if (
+        k - 3 < begin
+        or colon + 3 >= end
+        or data[k] != 0x70
+        or data[k - 1] != 0x74
+        or data[k - 2] != 0x74
+        or data[k - 3] != 0x68
+        or data[colon + 1] != 0x2F
+        or data[colon + 2] != 0x2F
+    ):
+        return colon, colon
+    start = k - 3
+    first = k = colon + 3
     while k < end and URL_BYTES[data[k]]:
         if URL_BYTES[data[k]] == 2 and not (
             k + 2 < end and _is_hex(data[k + 1]) and _is_hex(data[k + 2])
         ):
             break
         k += 1
-    return k if k > first else i
+    return (start, k) if k > first else (colon, colon)
 
 
 @njit
@@ -119,107 +139,136 @@ def _is_in(known, word):
     return False
 
 
+@njit(inline="always")
+def _is_new(seats, mask, key):
+    """Insert a key into a set; tell whether it was not there."""
+    slot = key & mask
+    while seats[slot] != U(0):
+        if seats[slot] == key:
+            return False
+        slot = (slot + U(1)) & mask
+    seats[slot] = key
+    return True
+
+
 @njit
-def _look(data, begin, end, table, known, words, spots, stamp, counts, ratios, d):
+def _bytes(data, begin, end):
+    """Count LFs, letters and what else is English, digits, blanks, and brackets of one byte."""
+    feeds = letters = stops = digits = blanks = brackets = 0
+    for i in range(begin, end):
+        c = data[i]
+        feeds += c == 10
+        letters += np.uint8((c | np.uint8(32)) - np.uint8(97)) < 26
+        digits += np.uint8(c - np.uint8(48)) < 10
+        stops += (c == 33) | (c == 44) | (c == 46) | (c == 63)
+        blanks += (c == 32) | (c == 9) | (c == 13) | (c == 8)
+        brackets += (
+            (c == 40) | (c == 41) | (c == 91) | (c == 93) | (c == 123) | (c == 125)
+        )
+    return feeds, letters + stops + digits + feeds, digits, blanks + feeds, brackets
+
+
+@njit
+def _look(data, begin, end, table, known, words, spots, counts, ratios, d):
     """Measure characters, words and lines of a text; return its code points, words and paragraphs."""
     commons, ellipses = known
-    keys, stamps, _, _ = spots
+    seats = spots.seats
     hashes, starts, sizes = words
-    feeds = 0
-    for i in range(begin, end):
-        feeds += data[i] == FEED
-    mask = mask_for(2 * feeds + 2)
-    points = english = digits = blanks = brackets = urls = 0
-    n = size = longest = total = alphas = symbols = common = runs = 0
-    lines = bullets = unended = trailing = 0
-    different = different_chars = line_chars = 0
+    feeds, english, digits, blanks, brackets = _bytes(data, begin, end)
+    mask = U(mask_for(2 * feeds + 2))
+    seats[: np.int64(mask) + 1] = U(0)
+    points = urls = n = longest = total = alphas = symbols = common = runs = 0
+    lines = bullets = unended = trailing = different = different_chars = line_chars = 0
     paragraphs = own = own_chars = paragraph_chars = 0
     word = U(0)
-    has_alpha = False
+    kinds = 0  # bits that some character of the word has
     line_hash = paragraph_hash = OFFSET
-    line_size = paragraph_size = 0
-    first_byte = last_byte = 0  # of the line without the white space around it
+    line = paragraph = word_at = 0  # where they start, in code points
+    first_byte = last_byte = -1  # of the line without the white space around it
     url_end = begin
+    hash_end = -1
     last = first_kind = 0
-    last_code = -1
-    in_line = False
     i = begin
     while i <= end:
         code, after, kind = FEED, i + 1, np.uint8(SPACE)
         if i < end:
             code, after = decode(data, i)
             kind = table[code] if code < TABLE_SIZE else np.uint8(0)
-            points += 1
-            english += kind & ENGLISH > 0
-            digits += kind & DIGIT > 0
-            blanks += kind & BLANK > 0
-            brackets += kind & BRACKET > 0
         if not kind & SPACE:
-            if size == 0:
+            if word == U(0):
                 starts[n] = i
-                if not in_line:
-                    in_line = True
+                word_at = points
+                if first_byte < 0:
                     first_byte, first_kind = i, kind
             word = word * BASE + U(code) + U(1)
-            size += 1
-            has_alpha = has_alpha or kind & ALPHA > 0
-            if code == HASH:
-                runs += last_code != HASH
-            elif code == H and i >= url_end:
-                url_end = _url_end(data, i, end)
-                urls += url_end - i
-            last_byte, last = after, code
-        elif size:
+            kinds |= kind
+            if kind & MARK:
+                if code == HASH:
+                    runs += hash_end != i
+                    hash_end = after
+                elif code == COLON:
+                    url, stop = _url_of(data, i, begin, end)
+                    if url >= url_end:
+                        urls += stop - url
+                        url_end = max(url_end, stop)
+                else:
+                    brackets += 1
+            last = code
+            points += 1
+            i = after
+            continue
+        if word != U(0):
+            size = points - word_at
             hashes[n] = word
             sizes[n] = size
             n += 1
             total += size
             longest = max(longest, size)
-            alphas += has_alpha
+            alpha = kinds & ALPHA
+            alphas += alpha > 0
             if size <= 5:
-                symbols += 2 * runs > size or (not has_alpha and _is_in(ellipses, word))
-                common += has_alpha and _is_in(commons, word)
-            elif runs:
-                symbols += 2 * runs > size
-            word = U(0)
-            size = runs = 0
-            has_alpha = False
-        last_code = code
+                if alpha:
+                    common += _is_in(commons, word)
+                else:
+                    symbols += 2 * runs > size or _is_in(ellipses, word)
+            if runs:
+                symbols += 2 * runs > size and (size > 5 or alpha > 0)
+                runs = 0
+            last_byte = i
+            kinds = 0
+        line_hash = (line_hash ^ word) * PRIME
+        word = U(0)
         if code != FEED:
             line_hash = (line_hash ^ U(code)) * PRIME
-            paragraph_hash = (paragraph_hash ^ U(code)) * PRIME
-            line_size += 1
-            paragraph_size += 1
+            points += 1
             i = after
             continue
-        if in_line:
+        if first_byte >= 0:
             lines += 1
             bullets += first_kind & BULLET > 0
             unended += last not in ENDS
             trailing += _trails_off(data, first_byte, last_byte)
-            line_chars += line_size
-            if not put(keys, stamps, stamp, mask, mix(line_hash))[1]:
+            line_chars += points - line
+            if _is_new(seats, mask, mix(line_hash)):
                 different += 1
-                different_chars += line_size
-        in_line = False
+                different_chars += points - line
+            first_byte = -1
+        paragraph_hash = (paragraph_hash ^ mix(line_hash)) * PRIME
         line_hash = OFFSET
-        line_size = 0
-        if i < end and not (after < end and data[after] == FEED):
-            paragraph_hash = (paragraph_hash ^ U(FEED)) * PRIME
-            paragraph_size += 1
-        else:
+        if i == end or (after < end and data[after] == FEED):
             paragraphs += 1
-            paragraph_chars += paragraph_size
-            if not put(keys, stamps, stamp, mask, mix(paragraph_hash ^ PARAGRAPH))[1]:
+            paragraph_chars += points - paragraph
+            if _is_new(seats, mask, mix(paragraph_hash ^ PARAGRAPH)):
                 own += 1
-                own_chars += paragraph_size
+                own_chars += points - paragraph
             paragraph_hash = OFFSET
-            paragraph_size = 0
-            if i < end:
-                points += 1
-                english += 1
-                blanks += 1
-                after += 1
+            if i == end:
+                break
+            points += 1
+            after += 1
+            paragraph = points + 1
+        points += 1
+        line = points
         i = after
     counts[0, d], counts[1, d], counts[2, d] = n, longest, common
     ratios[0, d] = ratio(total, n)
@@ -241,40 +290,45 @@ def _look(data, begin, end, table, known, words, spots, stamp, counts, ratios, d
 
 
 @njit
-def _pairs(n, words, spots, stamp):
+def _pairs(n, words, spots):
     """Return the first word of the most frequent 2-gram, and the code points of those that occurred before."""
-    keys, stamps, seats, firsts = spots
+    seats, firsts = spots
     hashes, _, sizes = words
-    mask = mask_for(n)
+    mask = U(mask_for(n))
+    seats[: np.int64(mask) + 1] = U(0)
     best = best_at = copied = 0
     overlaps = False
     before = mix(hashes[0])
     for k in range(1, n):
         word = mix(hashes[k])
-        slot, seen = put(keys, stamps, stamp, mask, mix(before * BASE + word))
+        key = mix(before * BASE + word)
         before = word
+        slot = key & mask
+        while seats[slot] != U(0) and (seats[slot] ^ key) & TAG != U(0):
+            slot = (slot + U(1)) & mask
+        times = np.int64(seats[slot] & TIMES) + 1
+        seats[slot] = (key & TAG) | U(times)
+        seen = times > 1
         if seen:
-            seats[slot] += 1
             copied += sizes[k] + 1 if overlaps else sizes[k - 1] + sizes[k] + 1
         else:
-            seats[slot] = 1
             firsts[slot] = k - 1
         overlaps = seen
-        if seats[slot] > best or (seats[slot] == best and firsts[slot] < best_at):
-            best, best_at = seats[slot], firsts[slot]
+        if times > best or (times == best and firsts[slot] < best_at):
+            best, best_at = times, firsts[slot]
     return best_at, copied
 
 
 @njit
 def _occurrences(data, begin, end, wanted):
-    """Count `wanted` in a text, from left to right, without overlap."""
+    """Count `wanted`, three bytes or more, in a text, from left to right, without overlap."""
     size = len(wanted)
-    first, second = wanted[0], wanted[1]
+    a, b, c = wanted[0], wanted[1], wanted[2]
     found = 0
     i = begin
     while i + size <= end:
-        if data[i] == first and data[i + 1] == second:
-            k = 2
+        if (data[i] == a) & (data[i + 1] == b) & (data[i + 2] == c):
+            k = 3
             while k < size and data[i + k] == wanted[k]:
                 k += 1
             if k == size:
@@ -326,6 +380,9 @@ def _boilerplate(data, begin, end, phrases):
             i += 2
             continue
         a, b = data[i], data[i + 1]
+        if not OPENINGS[(a & 31) << 5 | (b & 31)]:
+            i += 1
+            continue
         a |= np.uint8(0x20) if 65 <= a <= 90 else np.uint8(0)
         b |= np.uint8(0x20) if 65 <= b <= 90 else np.uint8(0)
         node = pair[np.int64(a) << 8 | b]
@@ -351,13 +408,13 @@ def measure(data, offsets, table, known, phrases, words, spots, counts, ratios):
     for d in range(len(offsets) - 1):
         begin, end = offsets[d], offsets[d + 1]
         points, n, paragraphs = _look(
-            data, begin, end, table, known, words, spots, 2 * d + 1, counts, ratios, d
+            data, begin, end, table, known, words, spots, counts, ratios, d
         )
         found = _boilerplate(data, begin, end, phrases)
         ratios[15, d] = 1.0 if found == NONE else ratio(found, paragraphs)
         ratios[16, d] = ratios[17, d] = np.nan
         if n > 1:
-            best, copied = _pairs(n, words, spots, 2 * d + 2)
+            best, copied = _pairs(n, words, spots)
             wanted = _joined(data, words.starts, best, end, table)
             chars = words.chars[best] + 1 + words.chars[best + 1]
             ratios[16, d] = _occurrences(data, begin, end, wanted) * chars / points
