@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from curation_dagster.recipe_steps import DataJuicer, File
 
 ALNUM, IS_SPECIAL, SMALL_SPECIAL, SEPARATOR, LINE_END = 1, 2, 4, 8, 16
+KIND_BITS = 8
 _SIGNS = in_ranges(
     "81-85 91-93 95-99 9C-9D A1-AB AD-B4 B7-BF D7 F7-F8 131 26A 2BA-2BC 2C8 2CC 2D0 2D8 2DA 2DC 3C0 413 60C 647 "
     "66A 66C 6E9 93E 940 947 94D 97D 9BE E51 2002-2003 2005 2008-200B 2010-2011 2013-2016 2018-201A 201C-2020 2022 "
@@ -87,15 +88,17 @@ _RATIOS = (
 
 
 @functools.cache
-def _classes() -> NDArray[np.uint8]:
+def _classes() -> NDArray[np.uint32]:
+    """Return the bits of every code point, and above them its lower case."""
     classes = characters.table(
         (ALNUM, str.isalnum),
         (IS_SPECIAL, SPECIAL),
         (SEPARATOR, " \n\t"),
         (LINE_END, splitter.LINE_ENDS),
     )
-    small_special = classes[characters.lower()] & IS_SPECIAL > 0  # once in lower case
-    return classes | np.where(small_special, np.uint8(SMALL_SPECIAL), np.uint8(0))
+    small = characters.lower()
+    classes[classes[small] & IS_SPECIAL > 0] |= SMALL_SPECIAL  # special once in lower case
+    return (small << KIND_BITS) | classes
 
 
 def _measure(chunk: Chunk, judge: DataJuicer) -> dict[str, NDArray[Any]]:
@@ -110,7 +113,6 @@ def _measure(chunk: Chunk, judge: DataJuicer) -> dict[str, NDArray[Any]]:
         chunk.data,
         chunk.offsets,
         _classes(),
-        characters.lower(),
         (judge.ngram_chars, judge.ngram_words),
         (_hashes(judge.stop_words), _hashes(judge.flagged_words)),
         np.empty(longest + 1, np.uint32),

@@ -10,6 +10,7 @@ import numpy as np
 from curation_dagster.annotate.data_juicer import (
     ALNUM,
     IS_SPECIAL,
+    KIND_BITS,
     LINE_END,
     SEPARATOR,
     SMALL_SPECIAL,
@@ -37,7 +38,7 @@ def _is_listed(slots, word):
 
 @njit(nogil=True, cache=True)
 def measure(
-    data, offsets, table, lower, sizes, lists, symbols, words, scratch, counts, ratios
+    data, offsets, table, sizes, lists, symbols, words, scratch, counts, ratios
 ):
     """Fill counts[3, docs] and ratios[7, docs] in the order of `data_juicer.FAMILY`.
 
@@ -53,16 +54,14 @@ def measure(
         kinds = 0xFF  # bits that all characters of the word have
         h = kept = U(0)
         while i <= end:
-            code, after, kind, small = 0, i + 1, np.uint8(SEPARATOR), np.uint32(0)
+            code, after, kind = 0, i + 1, np.int64(SEPARATOR)
             if i < end:
                 code, after = decode(data, i)
-                kind, small = np.uint8(0), np.uint32(code)
-                if code < TABLE_SIZE:
-                    kind, small = table[code], lower[code]
+                kind = np.int64(table[code]) if code < TABLE_SIZE else code << KIND_BITS
                 symbols[points] = code
                 points += 1
                 alnums += kind & ALNUM
-                specials += (kind & IS_SPECIAL) // IS_SPECIAL
+                specials += (kind & IS_SPECIAL) >> 1
             if kind & (SEPARATOR | LINE_END):
                 if kind & LINE_END:
                     if code != FEED or cr_end != i:  # LF behind CR ends no line of its own
@@ -84,10 +83,10 @@ def measure(
                     continue
             kinds &= kind
             if not kind & SMALL_SPECIAL:
-                h = h * BASE + U(small) + U(1)
+                h = h * BASE + U(kind >> KIND_BITS) + U(1)
                 kept = h
             elif h != U(0):
-                h = h * BASE + U(small) + U(1)
+                h = h * BASE + U(kind >> KIND_BITS) + U(1)
             i = after
         if line < points:
             lines += 1

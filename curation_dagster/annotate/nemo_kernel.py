@@ -383,39 +383,45 @@ def _joined(data, starts, k, end, table):
 
 
 @njit
-def _boilerplate(data, begin, end, phrases):
-    """Count the paragraphs with a phrase; NONE if the first phrase occurs."""
+def _says(data, i, end, phrases):
+    """Return the first phrase that starts at i, in ASCII lower case; NONE if none does."""
     _, pair, edges, targets, ends, _ = phrases
     shift = shift_of(edges)
-    found = 0
-    says = False
-    i = begin
-    while i + 2 < end:
-        a, b = data[i], data[i + 1]
-        if a == FEED and b == FEED:
-            found += says
-            says = False
-            i += 2
-            continue
-        if not OPENINGS[(a & 31) << 5 | (b & 31)] >> (data[i + 2] & 31) & 1:
-            i += 1
-            continue
-        a |= np.uint8(0x20) if 65 <= a <= 90 else np.uint8(0)
-        b |= np.uint8(0x20) if 65 <= b <= 90 else np.uint8(0)
-        node = pair[np.int64(a) << 8 | b]
-        at = i + 2
-        while node != NONE:
-            if ends[node] != NONE:
-                if ends[node] == 0:
+    node = pair[np.int64(data[i] | 0x20) << 8 | (data[i + 1] | 0x20)]
+    at = i + 2
+    while node != NONE:
+        if ends[node] != NONE:
+            return ends[node]
+        if at >= end:
+            break
+        byte = data[at]
+        if 65 <= byte <= 90:
+            byte |= 0x20
+        node = follow(edges, targets, shift, node, byte)
+        at += 1
+    return np.int32(NONE)
+
+
+@njit
+def _boilerplate(data, begin, end, phrases):
+    """Count the paragraphs with a phrase; NONE if the first phrase occurs."""
+    found = pair = 0
+    says = fed = False
+    for i in range(begin, end):
+        c = data[i]
+        if c == FEED:
+            if fed:
+                found += says
+                says = False
+            fed = not fed
+        else:
+            fed = False
+            if OPENINGS[pair] >> (c & 31) & 1:
+                phrase = _says(data, i - 2, end, phrases)
+                if phrase == 0:
                     return NONE
-                says = True
-            if at >= end:
-                break
-            byte = data[at]
-            byte |= np.uint8(0x20) if 65 <= byte <= 90 else np.uint8(0)
-            node = follow(edges, targets, shift, node, byte)
-            at += 1
-        i += 1
+                says = says or phrase != NONE
+        pair = (pair << 5 | (c & 31)) & 1023
     return found + says
 
 
