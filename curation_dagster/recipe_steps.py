@@ -264,7 +264,9 @@ class MDFG(Listed):
     judge: Literal["mdfg"]
     ngram_chars: int = Field(default=13, ge=1, description="Code points of a repeated n-gram.")
     sensitive_words: File | None = listed("Sensitive words")
-    traditional: File | None = listed("Characters and phrases that simplified Chinese does not have")
+    traditional: File | None = listed(
+        "Characters and phrases that simplified Chinese does not have"
+    )
     min_chars: CountBound = bound("mdfg_char_count", 201)
     min_mean_line_chars: FloatBound = bound("mdfg_mean_line_chars", 10.0)
     min_han_char_ratio: ShareBound = bound("mdfg_han_char_ratio", 0.3)
@@ -283,15 +285,7 @@ def _edits_or_judges(step: Any) -> str:  # noqa: ANN401 - TOML is anything
 
 Edit = Annotated[Normalize | Mask | C4Lines, Field(discriminator="edit")]
 Judge = Annotated[
-    Language
-    | GopherQuality
-    | GopherRepetition
-    | C4
-    | FineWeb
-    | Zyda
-    | Nemo
-    | DataJuicer
-    | MDFG,
+    Language | GopherQuality | GopherRepetition | C4 | FineWeb | Zyda | Nemo | DataJuicer | MDFG,
     Field(discriminator="judge"),
 ]
 Step = Annotated[

@@ -98,7 +98,7 @@ def _classes() -> NDArray[np.uint32]:
     )
     small = characters.lower()
     classes[classes[small] & IS_SPECIAL > 0] |= SMALL_SPECIAL  # special once in lower case
-    return (small << KIND_BITS) | classes
+    return ((small << KIND_BITS) | classes).astype(np.uint32)
 
 
 def _measure(chunk: Chunk, judge: DataJuicer) -> dict[str, NDArray[Any]]:
@@ -128,8 +128,13 @@ def _measure(chunk: Chunk, judge: DataJuicer) -> dict[str, NDArray[Any]]:
 
 
 def _hashes(file: File | None) -> NDArray[np.uint64]:
-    """Lay the hashes of a list of words into an open-addressing table, a quarter full at most; 0 is free."""
-    found = splitter.hashes(phrases.listed(file)) if file else np.empty(0, np.uint64)
+    return _table_of(phrases.listed(file) if file else ())
+
+
+@functools.lru_cache(maxsize=16)
+def _table_of(words: tuple[str, ...]) -> NDArray[np.uint64]:
+    """Lay the hashes of words into an open-addressing table, a quarter full at most; 0 is free."""
+    found = splitter.hashes(words)
     slots = np.zeros(1 << (4 * len(found) + 1).bit_length(), np.uint64)
     for word in found:
         slot = int(word) % len(slots)

@@ -3,7 +3,7 @@
 Import this module inside the function that needs it: it loads numba.
 """
 # The arguments of compiled functions are arrays and scalars whose types numba infers.
-# mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator,assignment"
 
 import numpy as np
 
@@ -37,9 +37,7 @@ def _is_listed(slots, word):
 
 
 @njit(nogil=True, cache=True)
-def measure(
-    data, offsets, table, sizes, lists, symbols, words, scratch, counts, ratios
-):
+def measure(data, offsets, table, sizes, lists, symbols, words, scratch, counts, ratios):
     """Fill counts[3, docs] and ratios[7, docs] in the order of `data_juicer.FAMILY`.
 
     `symbols` holds the code points of the longest text, `words` the hashes of its words.

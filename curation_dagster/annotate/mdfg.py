@@ -9,8 +9,8 @@ What the reference code (preprocess.py) leaves to be known:
 - Traditional characters are what zhconv would change for zh-cn. Its tables are not ours: give a list of characters and
   phrases, and their occurrences are counted.
 
-A ratio without a denominator is null, and so is a signal whose list is not given. Not here: quality, domain and toxicity
-models.
+A ratio without a denominator is null, and so is a signal whose list is not given. Not here: models of quality,
+domain and toxicity.
 """
 
 from __future__ import annotations
@@ -46,9 +46,7 @@ _SIGNALS = (
         pl.Float64,
         "Different phrases of the list `sensitive_words`, by lines.",
     ),
-    Signal(
-        "mdfg_traditional_count", pl.UInt32, "Occurrences of the list `traditional`."
-    ),
+    Signal("mdfg_traditional_count", pl.UInt32, "Occurrences of the list `traditional`."),
 )
 
 
@@ -79,9 +77,9 @@ def _measure(chunk: Chunk, judge: MDFG) -> dict[str, NDArray[Any]]:
     chars, lines = counts
     sensitive = traditional = np.full(len(chunk), np.nan)
     if judge.sensitive_words:
-        sensitive = phrases.count(chunk, phrases.listed(judge.sensitive_words))[1] / lines
+        sensitive = phrases.count(chunk, judge.sensitive_words)[1] / lines
     if judge.traditional:
-        traditional = phrases.count(chunk, phrases.listed(judge.traditional))[0].astype(float)
+        traditional = phrases.count(chunk, judge.traditional)[0].astype(float)
     return dict(zip(FAMILY.columns, (chars, *ratios, sensitive, traditional), strict=True))
 
 

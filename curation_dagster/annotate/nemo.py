@@ -13,8 +13,8 @@ What the reference code (stages/text/filters/heuristic) leaves to be known:
   space, inside words too. A 2-gram that occurred before counts with one space, what overlaps once.
 - Lines and paragraphs are compared as shares of *different* ones, so bounds are from below.
 
-A ratio without a denominator is null, and so are those of 2-grams for fewer than two words; the reference gives such texts
-the value that rejects them. Not here: histograms of characters (they are downloaded), urls with "porn" in them,
+A ratio without a denominator is null, and so are those of 2-grams for fewer than two words; the reference gives such
+texts the value that rejects them. Not here: histograms of characters (they are downloaded), urls with "porn" in them,
 token counts, and the splitting of Chinese and Japanese by jieba and MeCab.
 """
 
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
     from curation_dagster.annotate.family import Chunk
 
-SPACE, ALPHA, BRACKET, BULLET, MARK = 1, 2, 4, 8, 16
+SPACE, ALPHA, BULLET, MARK = 1, 2, 4, 8
 COMMON_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 ELLIPSES = ("...", "[...]", "(...)", "[…]", "…", "-»")
-BULLETS = "•‣⁃⁌⁍∙○●◘◦⦾⦿"  # noqa: RUF001 - bullets that look like other characters
+BULLETS = "•‣⁃⁌⁍∙○●◘◦⦾⦿"
 BOILERPLATE = (
     "lorem ipsum",  # the first: it condemns the text
     "terms of use",
@@ -86,9 +86,8 @@ def _classes() -> NDArray[np.uint8]:
     return table(
         (SPACE, str.isspace),
         (ALPHA, str.isalpha),
-        (BRACKET, "⟨⟩"),  # the others are bytes
         (BULLET, BULLETS),
-        (MARK, "#:⟨⟩"),  # what the kernel looks at more closely
+        (MARK, "#:⟨⟩"),  # what the kernel looks at more closely; other brackets are bytes
     )
 
 
@@ -97,12 +96,17 @@ def _known() -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     return splitter.hashes(COMMON_WORDS), splitter.hashes(ELLIPSES)
 
 
+@functools.cache
+def _boilerplate() -> phrases.Phrases:
+    return phrases.trie(BOILERPLATE)
+
+
 def _measure(chunk: Chunk, judge: object) -> dict[str, NDArray[Any]]:  # noqa: ARG001 - as every family's
     """Measure the filters' signals. Scratch: 20 to 40 bytes for every byte of the longest text."""
     from curation_dagster.annotate import nemo_kernel  # loads numba
 
     longest = int(np.diff(chunk.offsets).max(initial=0))
-    slots = 1 << (4 * max(longest // 2, chunk.most_lines) + 16).bit_length()
+    slots = 1 << max(4, (2 * longest + 5).bit_length())  # see mask_for in the kernel
     counts = np.zeros((len(_COUNTS), len(chunk)), np.uint32)
     ratios = np.empty((len(_RATIOS), len(chunk)))
     most_words = longest // 2 + 2
@@ -117,7 +121,7 @@ def _measure(chunk: Chunk, judge: object) -> dict[str, NDArray[Any]]:  # noqa: A
         chunk.offsets,
         _classes(),
         _known(),
-        phrases.trie(BOILERPLATE),
+        _boilerplate(),
         words,
         spots,
         counts,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation_dagster.annotate.gopher_kernel import mask_for, ratio
-from curation_dagster.annotate.nemo import ALPHA, BOILERPLATE, BRACKET, BULLET, MARK, SPACE
+from curation_dagster.annotate.nemo import ALPHA, BOILERPLATE, BULLET, MARK, SPACE
 from curation_dagster.annotate.phrases import NONE
 from curation_dagster.annotate.phrases_kernel import follow, shift_of
 from curation_dagster.annotate.splitter_kernel import BASE
@@ -60,7 +60,9 @@ class Words(NamedTuple):
 class Spots(NamedTuple):
     """A set of lines and paragraphs, then of 2-grams; 0 is free."""
 
-    seats: NDArray[np.uint64]  # a hash; of 2-grams its high bits, and below them how often it was there
+    seats: NDArray[
+        np.uint64
+    ]  # a hash; of 2-grams its high bits, and below them how often it was there
     firsts: NDArray[np.int32]  # the word at which a 2-gram was first
 
 
@@ -192,7 +194,8 @@ def _look(data, begin, end, table, known, words, spots, counts, ratios, d):
     seats = spots.seats
     hashes, starts, sizes = words
     feeds, english, digits, blanks, brackets = _bytes(data, begin, end)
-    mask = U(mask_for(2 * feeds + 2))
+    # A line that is not blank has a byte besides its LF, a paragraph two LFs.
+    mask = U(mask_for(min(feeds, (end - begin) // 2) + feeds // 2 + 2))
     seats[: np.int64(mask) + 1] = U(0)
     points = urls = n = longest = total = alphas = symbols = common = runs = 0
     lines = bullets = unended = trailing = different = different_chars = line_chars = 0

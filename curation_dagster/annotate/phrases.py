@@ -3,8 +3,8 @@
 A list is a UTF-8 file with one phrase a line; what stands in front of a tab is a category and not read; blank lines and
 second copies are left out. A phrase is found wherever its characters stand, inside words too, with the case it
 is written in. Occurrences of one phrase do not overlap (`str.count`); those of two phrases may. The search is a trie
-over bytes, entered by two bytes: 100 to 400 MB/s, whatever the length of the list. Not here: lists of words
-that are compared with whole words (`word_hashes` of a list serves those).
+over bytes, entered by two bytes, so that the length of the list hardly matters. Not here: the comparison of whole words
+with a list (`data_juicer`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import numpy as np
 from curation_dagster.errors import RecipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -37,7 +36,7 @@ class Phrases(NamedTuple):
     edges: NDArray[np.uint64]  # open addressing: node << 8 | byte, plus one; 0 is free
     targets: NDArray[np.int32]
     phrase: NDArray[np.int32]  # node -> the phrase that ends there
-    count: int
+    size: int  # how many phrases
 
 
 def listed(file: File) -> tuple[str, ...]:
@@ -46,8 +45,12 @@ def listed(file: File) -> tuple[str, ...]:
     Raises:
         RecipeError: when the file is not UTF-8 or holds no phrase.
     """
+    return _listed(*_state(file))
+
+
+def _state(file: File) -> tuple[Path, int, int]:
     stat = file.path.stat()
-    return _listed(file.path, stat.st_size, stat.st_mtime_ns)
+    return file.path, stat.st_size, stat.st_mtime_ns
 
 
 @functools.lru_cache(maxsize=64)
@@ -65,7 +68,11 @@ def _listed(path: Path, _size: int, _mtime_ns: int) -> tuple[str, ...]:
     return found
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=16)
+def _trie_of(path: Path, size: int, mtime_ns: int) -> Phrases:
+    return trie(_listed(path, size, mtime_ns))
+
+
 def trie(phrases: tuple[str, ...]) -> Phrases:
     """Build the trie of phrases, none of them empty."""
     single, pair = np.full(256, NONE, np.int32), np.full(1 << 16, NONE, np.int32)
@@ -103,12 +110,16 @@ def _edges(nodes: dict[tuple[int, int], int]) -> tuple[NDArray[np.uint64], NDArr
     return edges, targets
 
 
-def count(chunk: Chunk, phrases: Iterable[str]) -> NDArray[np.int64]:
-    """Count, for every text, all occurrences of the phrases, and the phrases that occur: counts[2, docs]."""
+def count(chunk: Chunk, file: File) -> NDArray[np.int64]:
+    """Count, for every text, all occurrences of a file's phrases, and the phrases that occur: counts[2, docs].
+
+    Raises:
+        RecipeError: when the file is not UTF-8 or holds no phrase.
+    """
     from curation_dagster.annotate import phrases_kernel  # loads numba
 
-    found = trie(tuple(phrases))
+    found = _trie_of(*_state(file))
     counts = np.zeros((2, len(chunk)), np.int64)
-    last = np.full(found.count, NONE, np.int64)
+    last = np.full(found.size, NONE, np.int64)
     phrases_kernel.count(chunk.data, chunk.offsets, found, last, counts)
     return counts

@@ -1,7 +1,7 @@
 """The compiled search for n-grams that occur more than once; `data_juicer` and `mdfg` ask for it.
 
-Most n-grams of a text occur once. A first pass marks bits: seen, and seen twice. Only n-grams whose second bit is set go
-into an exact table, a few in a hundred of them by chance. The polynomial over an n-gram has 64 bits.
+Most n-grams of a text occur once. A first pass marks bits: seen, and seen twice. Only n-grams whose second bit is set
+go into an exact table, a few in a hundred of them by chance. The polynomial over an n-gram has 64 bits.
 Import this module inside the function that needs it: it loads numba.
 """
 # The arguments of compiled functions are arrays and scalars whose types numba infers.
@@ -27,7 +27,9 @@ class Scratch(NamedTuple):
 
     hashes: NDArray[np.uint64]
     bits: NDArray[np.uint64]  # seen, and seen twice, turn by turn
-    seats: NDArray[np.uint64]  # a hash's high bits, and below them how often it was there; 0 is free
+    seats: NDArray[
+        np.uint64
+    ]  # a hash's high bits, and below them how often it was there; 0 is free
     used: NDArray[np.int64]
     tally: NDArray[np.int32]  # zero
 

@@ -45,19 +45,31 @@ _COUNTS = (
 )
 _RATIOS = (
     Signal("zyda_mean_word_chars", pl.Float64, r"Mean code points between white space, - / \ ."),
-    Signal("zyda_non_alnum_char_ratio", pl.Float64, "Code points that are no letter, digit, space or '_'."),
+    Signal(
+        "zyda_non_alnum_char_ratio",
+        pl.Float64,
+        "Code points that are no letter, digit, space or '_'.",
+    ),
     Signal("zyda_digit_char_ratio", pl.Float64, "Code points that are decimal digits."),
-    Signal("zyda_https_char_ratio", pl.Float64, "Occurrences of 'https://', by squeezed code points."),
+    Signal(
+        "zyda_https_char_ratio", pl.Float64, "Occurrences of 'https://', by squeezed code points."
+    ),
     Signal("zyda_less_than_char_ratio", pl.Float64, "Occurrences of '<', by squeezed code points."),
-    Signal("zyda_quote_colon_char_ratio", pl.Float64, "Occurrences of '\":', by squeezed code points."),
-    Signal("zyda_www_char_ratio", pl.Float64, "Occurrences of 'www' and a character, by squeezed code points."),
+    Signal(
+        "zyda_quote_colon_char_ratio", pl.Float64, "Occurrences of '\":', by squeezed code points."
+    ),
+    Signal(
+        "zyda_www_char_ratio",
+        pl.Float64,
+        "Occurrences of 'www' and a character, by squeezed code points.",
+    ),
 )
 _LISTED = (
     Signal("zyda_zh_porn_count", pl.UInt32, "Occurrences of the list `zh_porn`."),
     Signal("zyda_sexual_word_count", pl.UInt32, "Occurrences of the list `sexual_words`."),
     Signal("zyda_sexual_word_char_ratio", pl.Float64, "The same, by squeezed code points."),
-    Signal("zyda_profanity_char_ratio", pl.Float64, "Occurrences of the list `profanity`, by squeezed code points."),
-    Signal("zyda_cursed_char_ratio", pl.Float64, "Occurrences of the list `cursed_substrings`, by squeezed code points."),
+    Signal("zyda_profanity_char_ratio", pl.Float64, "The same of the list `profanity`."),
+    Signal("zyda_cursed_char_ratio", pl.Float64, "The same of the list `cursed_substrings`."),
 )  # fmt: skip
 
 
@@ -101,7 +113,8 @@ def _occurrences(chunk: Chunk, file: File | None) -> NDArray[np.float64]:
     """Count what a list says; without a list nothing is known."""
     if file is None:
         return np.full(len(chunk), np.nan)
-    return phrases.count(chunk, phrases.listed(file))[0].astype(float)
+    found: NDArray[np.float64] = phrases.count(chunk, file)[0].astype(np.float64)
+    return found
 
 
 FAMILY = Family(

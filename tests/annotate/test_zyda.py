@@ -43,7 +43,7 @@ SQUEEZED = [(c, 10, c) for c in "-_/.,:?\n\r\xa0"] + [("\t", 20, "\t"), ("\\", 2
 def oracle(text: str, lists: dict[str, tuple[str, ...]] | None = None) -> Row:
     squeezed = text
     for char, least, left in SQUEEZED:
-        run = re.escape(char) + "{%d,}" % least
+        run = f"{re.escape(char)}{{{least},}}"
         squeezed = re.sub(run, left.replace("\\", "\\\\"), squeezed)
     words = re.split(r"\s|-|/|\\|\.", text)
     counts = {
