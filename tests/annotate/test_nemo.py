@@ -128,7 +128,7 @@ def test_odd_texts() -> None:
 
 
 def test_real_texts() -> None:
-    agree(JUDGE, oracle, (*bench(), *chinese()))
+    agree(JUDGE, oracle, (*bench()[::2], *chinese()))
 
 
 @given(TEXTS)
