@@ -189,7 +189,10 @@ def _bytes(data, begin, end):
 
 @njit
 def _look(data, begin, end, table, known, words, spots, counts, ratios, d):
-    """Measure characters, words and lines of a text; return its code points, words and paragraphs."""
+    """Measure characters, words and lines of a text; return its code points, words and paragraphs.
+
+    One long loop: it is the only one that decodes the text.
+    """
     commons, ellipses = known
     seats = spots.seats
     hashes, starts, sizes = words
