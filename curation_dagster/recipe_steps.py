@@ -7,9 +7,9 @@ thresholds come from is said in the presets; the defaults here are those of the 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from curation_dagster.section import File, Section, Share
 
@@ -33,6 +33,31 @@ def judged(signal: str) -> dict[str, Any]:
 def bound(signal: str, default: float | None = None) -> Any:  # noqa: ANN401 - pydantic's own
     """Declare a threshold on a signal; None is no rule."""
     return Field(default=default, description=f"On {signal}.", json_schema_extra=judged(signal))
+
+
+def listed(what: str) -> Any:  # noqa: ANN401 - pydantic's own
+    """Declare a list of phrases that is not shipped; without it signals are null and their bounds are off."""
+    return Field(default=None, description=f"{what}; one a line, UTF-8.")
+
+
+class Listed(Section):
+    """Base of judges with bounds on signals that need a list: each such bound names its list."""
+
+    @model_validator(mode="after")
+    def _bounds_have_lists(self) -> Self:
+        for name, info in type(self).model_fields.items():
+            extra = info.json_schema_extra
+            needed = extra.get("list") if isinstance(extra, dict) else None
+            if needed and getattr(self, name) is not None and getattr(self, str(needed)) is None:
+                msg = f"{name} needs the list {needed}: without it the signal is null, and null passes no rule"
+                raise ValueError(msg)
+        return self
+
+
+def listed_bound(signal: str, needed: str) -> Any:  # noqa: ANN401 - pydantic's own
+    """Declare a threshold on a signal that is null without a list; off by default."""
+    extra: dict[str, Any] = {"signal": signal, "list": needed}
+    return Field(default=None, description=f"On {signal}.", json_schema_extra=extra)
 
 
 class Normalize(Section):
@@ -252,6 +277,104 @@ class RedPajama(Section):
     max_dup_10gram_char_ratio: ShareBound = bound("rps_doc_frac_chars_dupe_10grams")
 
 
+class Zyda(Listed):
+    """Judge: Zyda's rules (Tokpanov et al., 2024), as Zyphra/Zyda_processing has them."""
+
+    judge: Literal["zyda"]
+    zh_porn: File | None = listed("Phrases of Chinese pornographic pages")
+    sexual_words: File | None = listed("Sexual words")
+    profanity: File | None = listed("Profanity")
+    cursed_substrings: File | None = listed("Substrings of broken or machine-made text")
+    min_chars: CountBound = bound("zyda_char_count", 100)
+    min_mean_word_chars: FloatBound = bound("zyda_mean_word_chars", 3.0)
+    max_mean_word_chars: FloatBound = bound("zyda_mean_word_chars", 12.0)
+    max_non_alnum_char_ratio: ShareBound = bound("zyda_non_alnum_char_ratio", 0.3)
+    max_digit_char_ratio: ShareBound = bound("zyda_digit_char_ratio", 0.2)
+    max_repeated_runs: CountBound = bound("zyda_repeated_run_count", 50)
+    max_xml: CountBound = bound("zyda_xml_count", 10)
+    max_xml_declarations: CountBound = bound("zyda_xml_declaration_count", 1)
+    max_lorem_ipsum: CountBound = bound("zyda_lorem_ipsum_count", 2)
+    max_https_char_ratio: FloatBound = bound("zyda_https_char_ratio", 0.002)
+    max_less_than_char_ratio: FloatBound = bound("zyda_less_than_char_ratio", 0.03)
+    max_quote_colon_char_ratio: FloatBound = bound("zyda_quote_colon_char_ratio", 0.002)
+    max_www_char_ratio: FloatBound = bound("zyda_www_char_ratio", 0.01)
+    max_zh_porn: CountBound = listed_bound("zyda_zh_porn_count", "zh_porn")
+    max_sexual_words: CountBound = listed_bound("zyda_sexual_word_count", "sexual_words")
+    max_sexual_word_char_ratio: FloatBound = listed_bound(
+        "zyda_sexual_word_char_ratio", "sexual_words"
+    )
+    max_profanity_char_ratio: FloatBound = listed_bound("zyda_profanity_char_ratio", "profanity")
+    max_cursed_char_ratio: FloatBound = listed_bound("zyda_cursed_char_ratio", "cursed_substrings")
+
+
+class Nemo(Section):
+    """Judge: the defaults of NeMo Curator's heuristic filters (NVIDIA), for English."""
+
+    judge: Literal["nemo"]
+    min_words: CountBound = bound("nemo_word_count", 50)
+    max_words: CountBound = bound("nemo_word_count", 100_000)
+    min_mean_word_chars: FloatBound = bound("nemo_mean_word_chars", 3.0)
+    max_mean_word_chars: FloatBound = bound("nemo_mean_word_chars", 10.0)
+    max_word_chars: CountBound = bound("nemo_max_word_chars", 1000)
+    min_common_words: CountBound = bound("nemo_common_word_count", 2)
+    min_alpha_word_ratio: ShareBound = bound("nemo_alpha_word_ratio", 0.8)
+    max_symbol_word_ratio: ShareBound = bound("nemo_symbol_word_ratio", 0.1)
+    max_non_alnum_char_ratio: ShareBound = bound("nemo_non_alnum_char_ratio", 0.25)
+    max_digit_char_ratio: ShareBound = bound("nemo_digit_char_ratio", 0.15)
+    max_white_space_char_ratio: ShareBound = bound("nemo_white_space_char_ratio", 0.25)
+    max_bracket_char_ratio: ShareBound = bound("nemo_bracket_char_ratio", 0.1)
+    max_url_char_ratio: ShareBound = bound("nemo_url_char_ratio", 0.2)
+    max_bullet_line_ratio: ShareBound = bound("nemo_bullet_line_ratio", 0.9)
+    max_unended_line_ratio: ShareBound = bound("nemo_unended_line_ratio", 0.85)
+    max_ellipsis_line_ratio: ShareBound = bound("nemo_ellipsis_line_ratio", 0.3)
+    min_unique_line_ratio: ShareBound = bound("nemo_unique_line_ratio", 0.7)
+    min_unique_line_char_ratio: ShareBound = bound("nemo_unique_line_char_ratio", 0.8)
+    min_unique_paragraph_ratio: ShareBound = bound("nemo_unique_paragraph_ratio", 0.7)
+    min_unique_paragraph_char_ratio: ShareBound = bound("nemo_unique_paragraph_char_ratio", 0.8)
+    max_boilerplate_paragraph_ratio: ShareBound = bound("nemo_boilerplate_paragraph_ratio", 0.4)
+    max_top_2gram_char_ratio: ShareBound = bound("nemo_top_2gram_char_ratio", 0.2)
+    max_dup_2gram_char_ratio: FloatBound = bound("nemo_dup_2gram_char_ratio", 0.2)
+
+
+class DataJuicer(Listed):
+    """Judge: the defaults of data-juicer's text filters (Chen et al., 2023) that need no model."""
+
+    judge: Literal["data_juicer"]
+    ngram_chars: int = Field(default=10, ge=1, description="Code points of a repeated n-gram.")
+    ngram_words: int = Field(default=10, ge=1, description="Words of a repeated n-gram.")
+    stop_words: File | None = listed("Stop words, in lower case")
+    flagged_words: File | None = listed("Flagged words, in lower case")
+    min_chars: CountBound = bound("juicer_char_count", 10)
+    min_words: CountBound = bound("juicer_word_count", 10)
+    min_mean_line_chars: FloatBound = bound("juicer_mean_line_chars", 10.0)
+    min_max_line_chars: CountBound = bound("juicer_max_line_chars", 10)
+    min_alnum_char_ratio: ShareBound = bound("juicer_alnum_char_ratio", 0.25)
+    max_special_char_ratio: ShareBound = bound("juicer_special_char_ratio", 0.25)
+    max_char_repetition_ratio: ShareBound = bound("juicer_char_repetition_ratio", 0.5)
+    max_word_repetition_ratio: ShareBound = bound("juicer_word_repetition_ratio", 0.5)
+    min_stop_word_ratio: ShareBound = listed_bound("juicer_stop_word_ratio", "stop_words")
+    max_flagged_word_ratio: ShareBound = listed_bound("juicer_flagged_word_ratio", "flagged_words")
+
+
+class MDFG(Listed):
+    """Judge: MDFG's rules for Chinese text (Zhang et al., 2024, ChineseWebText 2.0)."""
+
+    judge: Literal["mdfg"]
+    ngram_chars: int = Field(default=13, ge=1, description="Code points of a repeated n-gram.")
+    sensitive_words: File | None = listed("Sensitive words")
+    traditional: File | None = listed(
+        "Characters and phrases that simplified Chinese does not have"
+    )
+    min_chars: CountBound = bound("mdfg_char_count", 201)
+    min_mean_line_chars: FloatBound = bound("mdfg_mean_line_chars", 10.0)
+    min_han_char_ratio: ShareBound = bound("mdfg_han_char_ratio", 0.3)
+    max_traditional: CountBound = listed_bound("mdfg_traditional_count", "traditional")
+    max_sensitive_word_line_ratio: FloatBound = listed_bound(
+        "mdfg_sensitive_word_line_ratio", "sensitive_words"
+    )
+    max_repeated_ngram_ratio: ShareBound = bound("mdfg_repeated_ngram_ratio", 0.5)
+
+
 def _edits_or_judges(step: Any) -> str:  # noqa: ANN401 - TOML is anything
     """Tell an edit from a judge, so that an error is about the one step that is meant."""
     edits = "edit" in step if isinstance(step, dict) else hasattr(step, "edit")
@@ -268,7 +391,11 @@ Judge = Annotated[
     | GopherRepetition
     | C4
     | FineWeb
-    | RedPajama,
+    | RedPajama
+    | Zyda
+    | Nemo
+    | DataJuicer
+    | MDFG,
     Field(discriminator="judge"),
 ]
 Step = Annotated[

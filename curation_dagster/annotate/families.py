@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from curation_dagster.annotate import c4, fineweb, gopher, redpajama
+from curation_dagster.annotate import c4, data_juicer, fineweb, gopher, mdfg, nemo, redpajama, zyda
 
 if TYPE_CHECKING:
     from curation_dagster.annotate.family import Edit, Family
@@ -15,5 +15,9 @@ FAMILIES: dict[str, Family] = {
     "c4": c4.PAGE,
     "fineweb": fineweb.FAMILY,
     "redpajama": redpajama.FAMILY,
+    "zyda": zyda.FAMILY,
+    "nemo": nemo.FAMILY,
+    "data_juicer": data_juicer.FAMILY,
+    "mdfg": mdfg.FAMILY,
 }
 EDITS: dict[str, Edit] = {"c4_lines": c4.LINES}

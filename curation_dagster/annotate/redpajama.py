@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
     from curation_dagster.annotate.family import Chunk
     from curation_dagster.annotate.redpajama_words import Normal
-    from curation_dagster.recipe_steps import File, RedPajama
+    from curation_dagster.recipe_steps import RedPajama
+    from curation_dagster.section import File
 
 # What a code point of raw text is. SMALL: lower or title case, which no token in capitals has.
 WORD, SPACE, LATIN, UPPER, SMALL, BULLET, ENDING, SENTENCE_END = 1, 2, 4, 8, 16, 32, 64, 128

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from curation_dagster.errors import RecipeError
 from curation_dagster.recipe import Recipe
 from curation_dagster.recipe_file import content, digest, load, presets
-from curation_dagster.recipe_steps import GopherQuality, GopherRepetition
+from curation_dagster.recipe_steps import GopherQuality, GopherRepetition, Zyda
 from curation_dagster.toml_lines import line_of, lines_of
 
 if TYPE_CHECKING:
@@ -330,6 +330,20 @@ def test_preset_is_its_steps_with_single_fields_overridden(
         GopherRepetition(judge="gopher_repetition"),
     )
     assert presets()["gopher-2021"]["steps"][0]["min_words"] == 50
+
+
+def test_a_list_makes_a_rule_of_a_preset_possible(recipe_text: str, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("one\ntwo\n")
+    new = 'preset = "zyda"\n[steps.zyda]\nmax_sexual_words = 10'
+    without = small(tmp_path, recipe_text.replace('edit = "normalize"', new))
+    with pytest.raises(RecipeError, match=r"steps\.0\.zyda: .*needs the list sexual_words"):
+        load(without)
+    given = new + '\nsexual_words = { path = "words.txt" }'
+    step = load(small(tmp_path, recipe_text.replace('edit = "normalize"', given))).steps[0]
+    assert isinstance(step, Zyda)
+    assert step.max_sexual_words == 10
+    assert step.sexual_words is not None
+    assert step.sexual_words.path == tmp_path / "words.txt"
 
 
 def test_paths_are_relative_to_the_recipe(
