@@ -329,13 +329,38 @@ def apply(stage: str, source: Path, target: Path, recipe: str | None) -> None:
 
 
 @main.command()
-def presets() -> None:
-    """List the shipped rule sets with their sources."""
-    from curation_dagster.recipe_file import presets as presets_
+@click.argument("name", required=False)
+@click.option(
+    "--import",
+    "foreign",
+    type=(click.Choice(["fineweb2"]), click.Path(exists=True, dir_okay=False, path_type=Path)),
+    metavar="fineweb2 CONFIG.yml",
+    help="Print the steps that a configuration of FineWeb2 (configs/fra_Latn.yml) stands for, as TOML.",
+)
+def presets(name: str | None, foreign: tuple[str, Path] | None) -> None:
+    """List the shipped rule sets with their sources, or every threshold of the one called NAME."""
+    from curation_dagster.commands import rule_sets
 
-    for name, preset in presets_().items():
-        judges = ", ".join(step.get("judge") or step["edit"] for step in preset["steps"])
-        click.echo(f"{name}: {preset['title']} ({preset['source']}): {judges}")
+    if foreign:
+        from curation_dagster.commands.fineweb2 import convert
+
+        click.echo(convert(foreign[1]), nl=False)
+    elif name:
+        rule_sets.show_preset(name)
+    else:
+        rule_sets.list_presets()
+
+
+@main.command()
+@click.option("--markdown", is_flag=True, help="Write docs/signals.md.")
+def signals(markdown: bool) -> None:
+    """List every signal: name, type, definition, source, and the presets that have a threshold on it."""
+    from curation_dagster.commands import rule_sets
+
+    if markdown:
+        click.echo(rule_sets.markdown(), nl=False)
+    else:
+        rule_sets.print_signals()
 
 
 @main.command()

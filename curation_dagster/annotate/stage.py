@@ -15,6 +15,7 @@ from curation_dagster.annotate.families import EDITS, FAMILIES
 from curation_dagster.annotate.family import measure, rewrite
 from curation_dagster.annotate.language import SCHEMA as LANGUAGE_COLUMNS
 from curation_dagster.annotate.language import default_model, language
+from curation_dagster.annotate.mask import SIGNALS as MASK_SIGNALS
 from curation_dagster.annotate.mask import mask
 from curation_dagster.annotate.normalize import normalize
 from curation_dagster.documents import documents
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from curation_dagster.recipe_steps import Step
     from curation_dagster.schema import Columns
 
-_MASKED: Columns = {"pii_email_count": pl.UInt32, "pii_ip_count": pl.UInt32}
+_MASKED: Columns = {signal.name: signal.dtype for signal in MASK_SIGNALS}
 
 
 def signal_columns(steps: Sequence[Step]) -> Columns:
