@@ -7,6 +7,7 @@ recipe is wrong; 3 everything ran and a check failed.
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -225,6 +226,44 @@ def funnel(recipe: str, as_json: bool) -> None:
         click.echo(json.dumps(found, indent=1))
     else:
         look.print_funnel(found)
+
+
+@main.command()
+@click.argument("recipe")
+@click.option("--signal", required=True, help="Which; `curate signals` lists all.")
+@click.option(
+    "--stage",
+    type=click.Choice(["annotated", "scored"]),
+    help="Whose table to read; default: the one that has the signal.",
+)
+@click.option("--shards", help="Partition keys, comma-separated; default all that are current.")
+@click.option("--at", type=float, help="A threshold to try, beside those that are there.")
+@click.option("-n", "samples", default=3, show_default=True, help="Documents on either side.")
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Also write the report as one file to look at in a browser.",
+)
+def tune(
+    recipe: str, signal: str, stage: str | None, shards: str | None, at: float | None, samples: int, html: Path | None
+) -> None:  # fmt: skip
+    """Show what a threshold on one signal would reject of RECIPE's documents, and documents on both sides of it.
+
+    Reads the table that is there and computes nothing: its distribution, a ladder of thresholds with the share of
+    documents and bytes each rejects, alone and in addition to the recipe's other rules.
+
+    Exit codes: 0, 1 when nothing is computed yet, 2 for a wrong call or recipe.
+    """
+    from curation_dagster.commands import tune as tune_
+    from curation_dagster.commands import tune_html, tune_text
+
+    wanted = tuple(shards.split(",")) if shards else ()
+    options = tune_.Options(signal, stage, wanted, samples, at)
+    report = tune_.survey(open_lineage(recipe), options)
+    click.echo(tune_text.text(report, shutil.get_terminal_size().columns))
+    if html:
+        html.write_text(tune_html.page(report), "utf-8")
+        click.echo(f"\nwrote {html}", err=True)
 
 
 TARGET = click.argument("target", nargs=-1, required=True, metavar="[RECIPE] STAGE")

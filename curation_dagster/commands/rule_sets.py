@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 _HEAD = """# Signals
 
 What the steps of a recipe measure of a document, and rules can be about. A signal that could not be measured is null,
-and null passes no rule. [rules.md](rules.md) says how to choose thresholds. `make docs` writes this file out of the code.
+and null passes no rule. [rules.md](rules.md) says how to choose thresholds. `make docs` writes this file.
 """
 
 
 _NARROWEST = 30
 
 
-def published() -> dict[str, dict[str, list[str]]]:
-    """Return for each signal the thresholds that presets have on it, and which presets: {"at least 50": ["c4"]}."""
-    found: dict[str, dict[str, list[str]]] = {}
+def published() -> dict[str, list[tuple[str, Bound]]]:
+    """Return for each signal the thresholds that presets have on it."""
+    found: dict[str, list[tuple[str, Bound]]] = {}
     for name in presets():
         for step in preset_steps(name):
             for bound in bounds_of(step):
                 if bound.value is not None:
-                    found.setdefault(bound.signal, {}).setdefault(said(bound), []).append(name)
+                    found.setdefault(bound.signal, []).append((name, bound))
     return found
 
 
@@ -152,18 +152,18 @@ def _rows() -> Iterator[tuple[Section, list[tuple[str, str, str, str]]]]:
         yield (
             section,
             [
-                (
-                    s.name,
-                    kind(s),
-                    s.definition,
-                    "; ".join(
-                        f"{threshold}: {', '.join(names)}"
-                        for threshold, names in known.get(s.name, {}).items()
-                    ),
-                )
+                (s.name, kind(s), s.definition, _by_threshold(known.get(s.name, [])))
                 for s in section.signals
             ],
         )
+
+
+def _by_threshold(bounds: Sequence[tuple[str, Bound]]) -> str:
+    """Write thresholds with the presets that have them: at least 50: fineweb2, gopher-2021."""
+    found: dict[str, list[str]] = {}
+    for name, bound in bounds:
+        found.setdefault(said(bound), []).append(name)
+    return "; ".join(f"{threshold}: {', '.join(names)}" for threshold, names in found.items())
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
