@@ -121,7 +121,8 @@ def bars(report: Report, bins: int = _BINS) -> tuple[list[Bar], str]:
 
 
 def _head(report: Report, width: int) -> Iterator[str]:
-    yield f"{report.signal.name} in {report.stage} of {report.recipe}: {counted(report)}"
+    head = f"{report.signal.name} in {report.stage} of {report.recipe}: {counted(report)}"
+    yield from _wrapped(head, width, "")
     yield from _wrapped(report.signal.definition, width)
     for rule in report.rules or ["no rule on it"]:
         yield from _wrapped(rule, width)
@@ -205,7 +206,7 @@ def _values(values: Values, width: int, *, ruled: bool) -> Iterator[str]:
 
 def value_rows(values: Values, *, ruled: bool) -> list[list[str]]:
     """Return a heading and a row a value, the most frequent of them."""
-    head = ["value", "documents", "%", "% bytes", "kept by the others"]
+    head = ["value", "documents", "%", "% bytes", "others keep"]
     found = values.rows()
     rows = []
     for r in found[:MOST_VALUES]:
@@ -224,7 +225,7 @@ def value_rows(values: Values, *, ruled: bool) -> list[list[str]]:
 
 
 def _samples(samples: Samples, width: int) -> Iterator[str]:
-    yield f"{samples.title}:" + ("" if samples.documents else " none")
+    yield from _wrapped(f"{samples.title}:" + ("" if samples.documents else " none"), width, "")
     for document in samples.documents:
         yield f"  {document.doc_id}  {document.value}"
         for line in document.text.split("\n"):
