@@ -165,6 +165,7 @@ def _ladder(ladder: Ladder, width: int) -> Iterator[str]:
         "in addition",
         "%",
         "% bytes",
+        "kept %",
     ]
     rows = [_rung(ladder, rung) for rung in ladder.rungs]
     shown = [i for i in range(len(head)) if wide or i not in {1, 4}]
@@ -189,6 +190,7 @@ def _rung(ladder: Ladder, rung: Rung) -> list[str]:
         f"{rung.added_docs:,}",
         percent(rung.added_docs, ladder.docs),
         percent(rung.added_bytes, ladder.bytes),
+        percent(ladder.docs - ladder.other_docs - rung.added_docs, ladder.docs),
     ]
 
 
