@@ -3,7 +3,9 @@
 Reads the three sets of `shared/data/extraction` (CURATE_EXTRACTION names another folder); says so and
 stops where they are absent. `blocks` was made from these very pages, so its quality is cross-validated by
 site: a joint model a fold, which takes some minutes. Speed is of the shipped model, in CPU seconds of one
-process, every extractor on the same decoded pages.
+process, every extractor on the same decoded pages. What reference documentation loses is counted over
+`pages/python-docs.warc.gz` beside that folder, which the model was not fitted to: titles (`h1`) and signatures (`dt` of
+class `sig`) whose words do not stand in a row in the text.
 
     python benchmarks/extraction.py [--folds 5] [--seed 0] [--speed-only]
 """
@@ -13,8 +15,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import time
+from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +34,9 @@ FOLDER = Path(
     or Path(__file__).parents[2] / "shared" / "data" / "extraction"
 )
 RUNS = 3
+TITLE = re.compile(rb"<h1[^>]*>(.*?)</h1>", re.DOTALL)
+SIGNATURE = re.compile(rb'<dt class="sig [^>]*>(.*?)</dt>', re.DOTALL)
+TAG = re.compile(rb"<[^>]*>")
 
 
 def main() -> None:
@@ -57,6 +64,7 @@ def main() -> None:
         for name, scores in crossvalidate(sets, folds=chosen.folds, seed=chosen.seed):
             line = {"extractor": "blocks", "set": name, "folds": chosen.folds, "seed": chosen.seed}
             print(json.dumps(line | scores), flush=True)
+    reference(FOLDER.parent / "pages" / "python-docs.warc.gz")
     speed([example for examples in sets.values() for example in examples])
 
 
@@ -66,6 +74,38 @@ def extract(utf8: bytes, extractor: str) -> str:
 
     config = Ingest(extractor=extractor)  # type: ignore[arg-type]
     return page(utf8, "utf-8", None, config).get("text") or ""
+
+
+def reference(path: Path) -> None:
+    """Count titles and signatures of reference documentation that `blocks` and `fast` lose."""
+    if not path.exists():
+        print(json.dumps({"skipped": f"no {path}"}))
+        return
+    from fastwarc.warc import ArchiveIterator, WarcRecordType
+
+    with path.open("rb") as stream:
+        records = ArchiveIterator(stream, record_types=WarcRecordType.response)
+        pages = [record.reader.read() for record in records]
+    for extractor in ("blocks", "fast"):
+        line: dict[str, Any] = {"extractor": extractor, "set": path.name, "pages": len(pages)}
+        for kind, pattern in (("titles", TITLE), ("signatures", SIGNATURE)):
+            line |= {kind: 0, f"{kind}_lost": 0}
+            for page in pages:
+                text = f" {in_a_row(extract(page, extractor))} "
+                wanted = [in_a_row(text_of(found)) for found in pattern.findall(page)]
+                line[kind] += len(wanted)
+                line[f"{kind}_lost"] += sum(f" {words} " not in text for words in wanted)
+        print(json.dumps(line), flush=True)
+
+
+def text_of(html: bytes) -> str:
+    """Return the text of a piece of HTML: tags left out, references resolved."""
+    return unescape(TAG.sub(b"", html).decode())
+
+
+def in_a_row(text: str) -> str:
+    """Write the words of a text with one space between."""
+    return " ".join(re.findall(r"\w+", text.lower()))
 
 
 def speed(examples: list[Example]) -> None:

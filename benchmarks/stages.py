@@ -66,30 +66,35 @@ def main() -> None:
 
 def text_stages(texts: pl.Series) -> None:
     """Measure what reads text."""
-    from curation_dagster.annotate import gopher, language, mask, normalize
-    from curation_dagster.clean.rules import rules_of
+    from curation_dagster.annotate import c4, fineweb, gopher, language, mask, normalize
+    from curation_dagster.annotate.family import measure
+    from curation_dagster.clean.rules import rules_of_bounds
     from curation_dagster.clean.stage import clean
     from curation_dagster.decontaminate.index import build_index
     from curation_dagster.decontaminate.scan import scan
     from curation_dagster.dedup.minhash import fingerprint
     from curation_dagster.recipe import Benchmark, Dedup
-    from curation_dagster.recipe_steps import File
-    from curation_dagster.scaffold import default_recipe
+    from curation_dagster.recipe_steps import C4, FineWeb, GopherQuality, GopherRepetition
     from curation_dagster.score import tokens
+    from curation_dagster.section import File
 
     megabytes = texts.str.len_bytes().sum() / 1e6
     model = language.default_model()
     items = Path(__file__).parents[1] / "recipes" / "demo-benchmark.jsonl"
     index = build_index([Benchmark(name="demo", file=File(path=items))], Path(), 13)
     tokenizer = tokens.tokenizer("cl100k_base")
-    steps = default_recipe().steps
-    rules = {k: v for k, v in rules_of(steps).items() if not k.startswith("language")}
+    judges = (
+        (gopher.REPETITION, GopherRepetition(judge="gopher_repetition")),
+        (gopher.QUALITY, GopherQuality(judge="gopher_quality")),
+        (fineweb.FAMILY, FineWeb(judge="fineweb")),
+        (c4.PAGE, C4(judge="c4", max_lorem_ipsum_lines=None, max_curly_bracket_lines=None)),
+    )
+    rules = {name: keep for _, judge in judges for name, keep in rules_of_bounds(judge).items()}
     stages: dict[str, Callable[[pl.Series], object]] = {
         "normalize": normalize.normalize,
         "mask e-mail and IP": lambda t: mask.mask(t, email=True, ip=True),
-        "language (fastText library)": lambda t: language.language(t, model),
-        "gopher quality": gopher.measure_quality,
-        "gopher repetition": gopher.measure_repetition,
+        "language (lid.176)": lambda t: language.language(t, model),
+        "Gopher, C4 page, FineWeb signals": lambda t: measure(t, judges),
         "fingerprint (14 x 8)": lambda t: fingerprint(t, Dedup()),
         "scan 13-grams": lambda t: scan(t, index),
         "tokens (cl100k)": lambda t: tokens.count(t, tokenizer),
@@ -97,7 +102,7 @@ def text_stages(texts: pl.Series) -> None:
     for name, function in stages.items():
         function(texts.head(20))
         timed(name, lambda f=function: f(texts), megabytes)  # type: ignore[misc]
-    signals = gopher.measure_quality(texts).hstack(gopher.measure_repetition(texts))
+    signals = measure(texts, judges)
     timed(f"clean (verdicts of {len(rules)} rules)", lambda: clean(signals, rules), megabytes)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from curation_dagster.counted import counted
 from curation_dagster.errors import CurationError, RecipeError
 
 if TYPE_CHECKING:
@@ -116,10 +117,16 @@ def home_of(recipe_path: Path) -> Path:
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--root", default="../data/store", show_default=True, help="Where partitions go.")
 def init(name: str, paths: tuple[str, ...], root: str) -> None:
-    """Write a commented recipe NAME for files or globs PATHS (WARC, JSONL, Parquet), local or s3://."""
+    """Write a commented recipe NAME for files, globs or folders PATHS (WARC, JSONL, Parquet, HTML, text).
+
+    A folder stands for what lies in it and below: the WARC files if there are any, else WET, Parquet, JSONL,
+    HTML or text files. Urls such as s3://bucket/*.warc.gz are taken as they are.
+    """
     from curation_dagster.scaffold import write_recipe
 
-    path = write_recipe(find_recipe(name), paths, root)
+    path, chosen = write_recipe(find_recipe(name), paths, root)
+    for line in chosen:
+        click.echo(line)
     click.echo(f"wrote {path}\nnext: curate check {name}; curate run {name}")
 
 
@@ -136,14 +143,16 @@ def check(recipe: str) -> None:
     for source in loaded.sources:
         inputs = list_inputs(source, loaded.endpoint_url)
         size = sum(entry[2] for entry in inputs)
-        click.echo(f"source {source.name}: {len(inputs)} files, {size / 1e6:,.1f} MB")
+        files = counted(len(inputs), "file")
+        click.echo(f"source {source.name}: {files}, {size / 1e6:,.1f} MB")
         for note in look_inside(loaded, source, inputs[0][0], inputs[0][1]):
             click.echo(f"  note: {note}")
     items = validate(loaded)
     for benchmark in loaded.decontaminate.benchmarks:
         mine = items.items.filter(benchmark=benchmark.name)
         short = items.undetectable.filter(benchmark=benchmark.name).height
-        click.echo(f"benchmark {benchmark.name}: {mine.height} items, {short} too short to find")
+        held = counted(mine.height, "item")
+        click.echo(f"benchmark {benchmark.name}: {held}, {short} too short to find")
     click.echo(f"{loaded.name}: valid, {len(stages(loaded))} stages, digest {digest(loaded)}")
 
 
@@ -159,9 +168,10 @@ def plan(recipe: str) -> None:
     new = plan_.plan(loaded, store)
     for shard in new:
         click.echo(
-            f"{shard.key}  generation {shard.generation}  {len(shard.inputs)} files  {shard.bytes:,} bytes"
+            f"{shard.key}  generation {shard.generation}  {counted(len(shard.inputs), 'file')}  "
+            f"{counted(shard.bytes, 'byte')}"
         )
-    click.echo(f"{len(new)} new shards, {len(plan_.shards(loaded, store))} in all")
+    click.echo(f"{counted(len(new), 'new shard')}, {len(plan_.shards(loaded, store))} in all")
 
 
 @main.command()
@@ -352,19 +362,24 @@ def explain(doc_id: str, recipe: str | None, as_json: bool) -> None:
 )
 @click.argument("target", metavar="OUT", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
-    "--recipe", help="Take the stage's settings from this recipe; default: the shipped web recipe."
+    "--recipe",
+    help="Take the stage's settings from this recipe, which may hold only the sections the stage reads; "
+    "default: normalise, English, Gopher, mask.",
 )
 def apply(stage: str, source: Path, target: Path, recipe: str | None) -> None:
     """Run one STAGE on one file, without Dagster.
 
     IN is a WARC, WET, ARC, JSONL, Parquet, HTML or text file for ingest, else Parquet with doc_id (or id) and text.
     OUT is Parquet with the stage's columns, rejected_by among them; annotate and score add signals instead.
+    What came of it goes to stderr: rows, kept, rejected and why.
     """
     from curation_dagster.commands import apply as apply_
+    from curation_dagster.recipe_file import load
+    from curation_dagster.scaffold import completed
 
-    loaded = open_recipe(recipe) if recipe else None
+    loaded = load(find_recipe(recipe), completed) if recipe else None
     rows = apply_.apply(stage, source, target, loaded)
-    click.echo(f"{target}: {rows} rows")
+    click.echo(f"{target}: {counted(rows, 'row')}")
 
 
 @main.command()

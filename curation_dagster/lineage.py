@@ -15,9 +15,11 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, Literal
 
 from curation_dagster import plan, table
+from curation_dagster.annotate import lid_model
 from curation_dagster.funnel import funnel
 from curation_dagster.ingest.blocks import model
 from curation_dagster.recipe_file import content, digest, short_hash
+from curation_dagster.recipe_steps import Language
 from curation_dagster.words import UNICODE_VERSION
 
 if TYPE_CHECKING:
@@ -51,8 +53,8 @@ class Stage:
 
 _TEXT = ("raw", "annotated", "deduped")
 STAGES = (
-    Stage("raw", "2", "shard"),
-    Stage("annotated", "1", "shard", same=("raw",), follows="raw"),
+    Stage("raw", "3", "shard"),
+    Stage("annotated", "2", "shard", same=("raw",), follows="raw"),
     Stage("cleaned", "2", "shard", same=("annotated",), follows="annotated"),
     Stage("fingerprinted", "1", "shard", same=("raw", "annotated", "cleaned"), follows="cleaned"),
     Stage("duplicates", "1", "none", whole=("fingerprinted",)),
@@ -130,7 +132,7 @@ def libraries(recipe: Recipe, stage: str) -> dict[str, str]:
     extractor = recipe.ingest.extractor
     packages: dict[str, tuple[str, ...]] = {
         "raw": ("resiliparse", "trafilatura") if extractor == "trafilatura" else ("resiliparse",),
-        "annotated": ("fasttext-community",),
+        "annotated": ("fasttext-community",) if _asks_fasttext(recipe) else (),
         "fingerprinted": ("datasketch",) if recipe.dedup.threshold else (),
         "duplicates": ("datasketch",) if recipe.dedup.threshold else (),
         "classifier": ("fasttext-community",),
@@ -308,6 +310,12 @@ def _measured(step: Any) -> dict[str, Any]:  # noqa: ANN401 - any step
     fields = type(step).model_fields
     bounds = {"languages", "min_prob"} | {k for k in said if fields[k].json_schema_extra}
     return {k: v for k, v in said.items() if k not in bounds}
+
+
+def _asks_fasttext(recipe: Recipe) -> bool:
+    """Say whether a language model is one that the library computes, not we."""
+    models = [step.model for step in recipe.steps if isinstance(step, Language) and step.model]
+    return any(not lid_model.read_header(model.path).is_compiled for model in models)
 
 
 def _differing(now: dict[str, Any], before: dict[str, Any]) -> list[str]:

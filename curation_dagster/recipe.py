@@ -12,12 +12,8 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from curation_dagster.recipe_steps import (
-    File,
-    Section,
-    Share,
-    Step,
-)
+from curation_dagster.recipe_steps import Step  # noqa: TC001 - pydantic reads it at run time
+from curation_dagster.section import File, Section, Share
 
 NAME = r"^[a-z0-9][a-z0-9-]*$"
 

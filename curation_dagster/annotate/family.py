@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from curation_dagster.annotate import splitter
+from curation_dagster.annotate import lines, splitter
 from curation_dagster.words import buffers, texts_from
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Edit:
 
 
 class Chunk:
-    """A run of texts: bytes, offsets, and their words, which are split when first asked for."""
+    """A run of texts: bytes, offsets, and their words and lines, which are found when first asked for."""
 
     def __init__(self, data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
         """Take views; the texts are data[offsets[d]:offsets[d + 1]]."""
@@ -104,11 +104,14 @@ class Chunk:
         return splitter.split(self.data, self.offsets)
 
     @cached_property
-    def most_lines(self) -> int:
-        """Return the most lines (LFs and one) that a text has."""
-        feeds = np.flatnonzero(self.data[self.offsets[0] : self.offsets[-1]] == ord("\n"))
-        places = np.searchsorted(feeds, self.offsets - self.offsets[0])
-        return int(np.diff(places).max(initial=0)) + 1
+    def lines(self) -> lines.Lines:
+        """Return the lines of the texts."""
+        return lines.split(self.data, self.offsets)
+
+
+def set_slots(first: NDArray[np.int64]) -> int:
+    """Size a set that is at most half full with the items of any text: a power of two."""
+    return 1 << int(2 * np.diff(first).max(initial=8)).bit_length()
 
 
 def measure(texts: pl.Series, families: Sequence[tuple[Family, Any]]) -> pl.DataFrame:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from curation_dagster.annotate import splitter
-from curation_dagster.annotate.family import Family, Signal
+from curation_dagster.annotate.family import Family, Signal, set_slots
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,12 +35,10 @@ _SIGNALS = (
 def _measure(chunk: Chunk, judge: FineWeb) -> dict[str, NDArray[Any]]:
     from curation_dagster.annotate import fineweb_kernel  # loads numba
 
-    slots = 1 << int(2 * chunk.most_lines + 16).bit_length()
+    slots = set_slots(chunk.lines.first)
     ratios = np.empty((len(_SIGNALS), len(chunk)))
     fineweb_kernel.measure(
-        chunk.data,
-        chunk.offsets,
-        splitter.classes(),
+        chunk.lines,
         chunk.words.first,
         judge.short_line_chars,
         np.empty(slots, np.uint64),

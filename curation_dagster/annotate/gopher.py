@@ -24,7 +24,7 @@ import numpy as np
 import polars as pl
 
 from curation_dagster.annotate import splitter
-from curation_dagster.annotate.family import Family, Signal
+from curation_dagster.annotate.family import Family, Signal, set_slots
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,7 +81,14 @@ def measure_quality(chunk: Chunk, judge: GopherQuality) -> dict[str, NDArray[Any
     ratios = np.empty((6, len(chunk)))
     stops = splitter.hashes(judge.stop_words)
     gopher_kernel.quality(
-        chunk.data, chunk.offsets, splitter.classes(), chunk.words, stops, counts, ratios
+        chunk.data,
+        chunk.offsets,
+        splitter.classes(),
+        chunk.words,
+        stops,
+        np.zeros(len(stops), np.int32),
+        counts,
+        ratios,
     )
     return dict(zip(QUALITY.columns, (*counts, *ratios), strict=True))
 
@@ -91,22 +98,35 @@ def measure_repetition(chunk: Chunk, judge: object) -> dict[str, NDArray[Any]]: 
     from curation_dagster.annotate import gopher_kernel  # loads numba
 
     most_words = int(np.diff(chunk.words.first).max(initial=0))
-    slots = 1 << int(2 * max(chunk.most_lines, most_words) + 16).bit_length()
+    slots = max(set_slots(chunk.words.first), set_slots(chunk.lines.first))
     ratios = np.empty((len(_REPETITION), len(chunk)))
     gopher_kernel.repetition(
         chunk.data,
         chunk.offsets,
         splitter.classes(),
         chunk.words,
-        np.empty(slots, np.uint64),
-        np.zeros(slots, np.int32),
-        np.empty(slots, np.int32),
-        np.empty(most_words + 1, np.uint64),
-        np.empty(most_words + 1, np.uint64),
-        np.empty(most_words + 1, np.int64),
+        chunk.lines,
+        _scratch(slots, most_words),
         ratios,
     )
     return dict(zip(REPETITION.columns, ratios, strict=True))
+
+
+def _scratch(slots: int, words: int) -> tuple[NDArray[Any], ...]:
+    """Make what the repetition kernel needs: a set of so many slots, and room for so many words."""
+    return (
+        np.empty(slots, np.uint64),
+        np.zeros(slots, np.int32),
+        np.empty(slots, np.int32),
+        np.empty(slots, np.int32),
+        np.empty(words + 1, np.uint64),
+        np.empty(words + 1, np.uint64),
+        np.empty(words + 1, np.int64),
+        np.empty(words + 1, np.int64),
+        np.empty(words + 1, np.uint64),
+        np.empty(words + 1, np.int64),
+        np.empty(words + 1, np.bool_),
+    )
 
 
 QUALITY = Family(

@@ -7,13 +7,15 @@ Import this module inside the function that needs it: it loads numba.
 
 import numpy as np
 
+from curation_dagster.annotate.lines_kernel import hash_bytes
 from curation_dagster.annotate.splitter import HAS_ALPHA, IS_SYMBOLS, LINE_END, SPACE
-from curation_dagster.annotate.splitter_kernel import BASE, power
+from curation_dagster.annotate.splitter_kernel import BASE, find, power
 from curation_dagster.compiled import njit
 from curation_dagster.words import TABLE_SIZE
-from curation_dagster.words_kernel import OFFSET, PRIME, U, decode, mix, put
+from curation_dagster.words_kernel import U, decode, mix, put
 
 HASH, DASH, DOT, BULLET, ELLIPSIS, FEED = 0x23, 0x2D, 0x2E, 0x2022, 0x2026, 0x0A
+HEAD = 16  # bytes; n-grams that begin differently are not looked up
 
 
 @njit(inline="always")
@@ -60,26 +62,26 @@ def _marks(data, begin, end, table):
 
 
 @njit(nogil=True, cache=True)
-def quality(data, offsets, table, words, stops, counts, ratios):
-    """Fill counts[2, docs] and ratios[6, docs], in the order of `gopher.QUALITY`; `stops` are sorted hashes."""
+def quality(data, offsets, table, words, stops, seen, counts, ratios):
+    """Fill counts[2, docs] and ratios[6, docs], in the order of `gopher.QUALITY`.
+
+    `stops` are sorted hashes; `seen` holds a zero for each.
+    """
     first, _, _, hashes, chars, flags = words
     for d in range(len(offsets) - 1):
         found = _marks(data, offsets[d], offsets[d + 1], table)
         counted = alphas = total = 0
-        stop_bits = U(0)
         for k in range(first[d], first[d + 1]):
             alphas += flags[k] & HAS_ALPHA > 0
             if not flags[k] & IS_SYMBOLS:
                 counted += 1
                 total += chars[k]
-                for s in range(len(stops)):
-                    if hashes[k] == stops[s]:
-                        stop_bits |= U(1) << U(s)
+                stop = find(stops, hashes[k])
+                if stop >= 0 and seen[stop] != d + 1:
+                    seen[stop] = d + 1
+                    counts[1, d] += 1
         n = first[d + 1] - first[d]
         counts[0, d] = counted
-        while stop_bits:
-            counts[1, d] += 1
-            stop_bits &= stop_bits - U(1)
         ratios[0, d] = ratio(total, counted)
         ratios[1, d] = ratio(found[0], n)
         ratios[2, d] = ratio(found[1], n)
@@ -98,83 +100,173 @@ def mask_for(entries):
 
 
 @njit
-def _copies(data, begin, end, feeds, most, keys, stamps, stamp):
-    """Count what runs of at least `feeds` LFs separate, empty pieces at the ends included.
+def _copied_lines(lines, begin, end, keys, stamps, stamp):
+    """Count what runs of LFs separate: all pieces, those seen before, and the code points of those.
 
-    Return all pieces, those seen before, and the code points of those.
+    A run at either end of the text makes an empty piece.
     """
-    mask = mask_for(most)
-    pieces = copies = copied = 0
-    i = begin
-    while True:
-        h = OFFSET
-        length = 0
-        cut = False
-        while i < end:
-            run = i
-            while run < end and data[run] == FEED:
-                run += 1
-            if run - i >= feeds:
-                i = run
-                cut = True
-                break
-            h = (h ^ U(data[i])) * PRIME
-            length += (data[i] & 0xC0) != 0x80
-            i += 1
-        pieces += 1
-        _, seen = put(keys, stamps, stamp, mask, mix(h))
-        copies += seen
-        copied += length * seen
-        if not cut:
-            return pieces, copies, copied
+    _, start, stop, hashes, chars, _ = lines
+    mask = mask_for(end - begin)
+    pieces = copies = copied = empty = 0
+    for k in range(begin, end):
+        if start[k] < stop[k]:
+            pieces += 1
+            _, seen = put(keys, stamps, stamp, mask, hashes[k])
+            copies += seen
+            copied += chars[k] * seen
+        elif k == begin or k == end - 1:
+            empty += 1
+    return pieces + empty, copies + (empty > 1), copied
 
 
 @njit
-def _stripped(data, begin, end, table):
-    """Return the text's span without the white space around it."""
-    first, last = end, begin
+def _span(data, begin, end, table):
+    """Return the span of a text without the white space around it, from the ends inwards."""
     i = begin
     while i < end:
         code, after = decode(data, i)
         if not (code < TABLE_SIZE and table[code] & SPACE):
-            first = min(first, i)
-            last = after
+            break
         i = after
-    return min(first, last), last
+    while end > i:
+        last = end - 1
+        while data[last] & 0xC0 == 0x80:
+            last -= 1
+        code, _ = decode(data, last)
+        if not (code < TABLE_SIZE and table[code] & SPACE):
+            break
+        end = last
+    return i, end
 
 
 @njit
-def _top(n, count, prefix, lengths, keys, stamps, stamp, seats):
-    """Return the code points of the most frequent n-gram, the first of several, times its count."""
+def _copied_paragraphs(data, first, last, lines, begin, end, keys, stamps, stamp):
+    """Count what empty lines separate in data[first:last], the stripped text, as `_copied_lines` does."""
+    _, start, stop, hashes, chars, _ = lines
+    mask = mask_for(end - begin)
+    pieces = copies = copied = length = 0
+    h = U(0)
+    for k in range(begin, end):
+        if stop[k] < first or (start[k] > last or (start[k] == last and last > first)):
+            continue
+        if start[k] == stop[k]:  # a separator
+            if length:
+                pieces += 1
+                _, seen = put(keys, stamps, stamp, mask, mix(h))
+                copies += seen
+                copied += (length - 1) * seen
+            h = U(0)
+            length = 0
+        elif start[k] < first or stop[k] > last:
+            a, b = max(start[k], first), min(stop[k], last)
+            h = h * BASE + hash_bytes(data, a, b)
+            length += code_points(data, a, b) + 1
+        else:
+            h = h * BASE + hashes[k]
+            length += chars[k] + 1
+    if length or pieces == 0:
+        pieces += 1
+        _, seen = put(keys, stamps, stamp, mask, mix(h))
+        copies += seen
+        copied += (length - 1) * seen
+    return pieces, copies, copied
+
+
+@njit
+def code_points(data, begin, end):
+    """Count the code points of a span of UTF-8."""
+    n = 0
+    for i in range(begin, end):
+        n += (data[i] & 0xC0) != 0x80
+    return n
+
+
+@njit
+def _follow(data, words, begin, end, prefix, joined, sizes, chars_at, heads):
+    """Write, for the words begin to end, what n-grams follow from; return how many have a head.
+
+    `prefix` hashes words in a row, `joined` their code points, `sizes` and `chars_at` count bytes and
+    code points; `heads` hashes the HEAD bytes from each word on, as long as there are so many.
+    """
+    _, start, stop, hashes, chars, _ = words
+    p, j, high, low = U(0), U(0), U(0), U(0)
+    at = points = waiting = 0
+    for n in range(end - begin):
+        k = begin + n
+        prefix[n], joined[n], sizes[n], chars_at[n] = p, j, at, points
+        p = p * BASE + mix(hashes[k])
+        j = j * power(chars[k]) + hashes[k]
+        points += chars[k]
+        for i in range(start[k], stop[k]):
+            high = high << U(8) | low >> U(56)  # the last sixteen bytes
+            low = low << U(8) | U(data[i])
+            at += 1
+            if waiting <= n and at == sizes[waiting] + HEAD:
+                heads[waiting] = mix(high * BASE + low)
+                waiting += 1
+    n = end - begin
+    prefix[n], joined[n], sizes[n], chars_at[n] = p, j, at, points
+    return waiting
+
+
+@njit
+def _mark_repeated(count, hashes, repeated, keys, stamps, stamp, seats):
+    """Mark those of hashes[:count] that occur twice or more."""
     mask = mask_for(count)
-    step = power(n)
-    best = best_at = 0
-    for k in range(count - n + 1):
-        slot, seen = put(keys, stamps, stamp, mask, mix(prefix[k + n] - prefix[k] * step))
-        seats[slot] = seats[slot] + 1 if seen else 1
-        best = max(best, seats[slot])
-    if best > 1:
-        for k in range(count - n + 1):
-            h = mix(prefix[k + n] - prefix[k] * step)
-            slot = np.int64(h & U(mask))
-            while keys[slot] != h:
-                slot = (slot + 1) & mask
-            if seats[slot] == best:
-                best_at = k
-                break
-    return (lengths[best_at + n] - lengths[best_at] + n - 1) * best if best else 0
+    for k in range(count):
+        slot, seen = put(keys, stamps, stamp, mask, hashes[k])
+        repeated[k] = seen
+        if seen:
+            repeated[seats[slot]] = True
+        else:
+            seats[slot] = k
 
 
 @njit
-def _dups(n, count, joined, lengths, keys, stamps, stamp):
-    """Return the code points of the n-grams that occurred before, from left to right, skipping over a copy."""
+def _top(n, m, at, prefix, repeated, keys, stamps, stamp, seats, counts):
+    """Find the most frequent n-gram, the first of several, of those that start at the words at[:m].
+
+    At any other word an n-gram starts that occurs once: an n-gram can repeat only where both shorter
+    ones in it do. Return its first word, its count (0: none repeats), and the m of n + 1, for which `at` is rewritten.
+    """
+    mask = mask_for(m)
+    step = power(n)
+    best, best_at = 1, 0
+    for k in range(m):
+        p = at[k]
+        slot, seen = put(keys, stamps, stamp, mask, mix(prefix[p + n] - prefix[p] * step))
+        repeated[k] = seen
+        if seen:
+            repeated[seats[slot]] = True
+            counts[slot] += 1
+            if counts[slot] > best or (counts[slot] == best and at[seats[slot]] < best_at):
+                best, best_at = counts[slot], at[seats[slot]]
+        else:
+            seats[slot], counts[slot] = k, 1
+    left = 0
+    for k in range(m - 1):
+        if repeated[k] and repeated[k + 1] and at[k + 1] == at[k] + 1:
+            at[left] = at[k]
+            left += 1
+    return best_at, best, left
+
+
+@njit
+def _dups(n, count, joined, sizes, chars_at, unique, keys, stamps, stamp):
+    """Return the code points of the n-grams that occurred before, from left to right, skipping over a copy.
+
+    Where `unique` holds, the HEAD bytes from that word on occur once, and so does any n-gram as long.
+    """
     mask = mask_for(count)
     copied = k = 0
     while k < count - n + 1:
-        length = lengths[k + n] - lengths[k]
-        _, seen = put(keys, stamps, stamp, mask, mix(joined[k + n] - joined[k] * power(length)))
+        if unique[k] and sizes[k + n] - sizes[k] >= HEAD:
+            k += 1
+            continue
+        chars = chars_at[k + n] - chars_at[k]
+        _, seen = put(keys, stamps, stamp, mask, mix(joined[k + n] - joined[k] * power(chars)))
         if seen:
-            copied += length
+            copied += chars
             k += n
         else:
             k += 1
@@ -182,39 +274,41 @@ def _dups(n, count, joined, lengths, keys, stamps, stamp):
 
 
 @njit(nogil=True, cache=True)
-def repetition(data, offsets, table, words, keys, stamps, seats, prefix, joined, lengths, ratios):
-    """Fill ratios[13, docs], in the order of `gopher.REPETITION`.
-
-    The set (keys, stamps, seats) is a power of two over twice the words, or lines, of any text; the
-    other three arrays hold one entry more than its words.
-    """
-    first, _, _, hashes, chars, _ = words
+def repetition(data, offsets, table, words, lines, held, ratios):
+    """Fill ratios[13, docs], in the order of `gopher.REPETITION`; `held` is what `gopher._scratch` makes."""
+    keys, stamps, seats, counts, prefix, joined, sizes, chars_at, heads, at, flags = held
     stamp = 0
     for d in range(len(offsets) - 1):
         begin, end = offsets[d], offsets[d + 1]
-        points = feeds = 0
-        for i in range(begin, end):
-            points += (data[i] & 0xC0) != 0x80
-            feeds += data[i] == FEED
-        a, b = _stripped(data, begin, end, table)
-        for k in range(2):
+        a, b = lines[0][d], lines[0][d + 1]
+        points = b - a - 1
+        for k in range(a, b):
+            points += lines[4][k]
+        stamp += 1
+        pieces, copies, copied = _copied_lines(lines, a, b, keys, stamps, stamp)
+        ratios[0, d] = ratio(copies, pieces)
+        ratios[2, d] = ratio(copied, points)
+        stamp += 1
+        i, j = _span(data, begin, end, table)
+        pieces, copies, copied = _copied_paragraphs(data, i, j, lines, a, b, keys, stamps, stamp)
+        ratios[1, d] = ratio(copies, pieces)
+        ratios[3, d] = ratio(copied, points)
+        first = words[0][d]
+        count = words[0][d + 1] - first
+        whole = _follow(data, words, first, first + count, prefix, joined, sizes, chars_at, heads)
+        m = max(count - 1, 0)
+        for k in range(m):
+            at[k] = k
+        for n in range(2, 5):
             stamp += 1
-            pieces, copies, copied = _copies(
-                data, a if k else begin, b if k else end, k + 1, feeds + 1, keys, stamps, stamp
-            )
-            ratios[k, d] = ratio(copies, pieces)
-            ratios[2 + k, d] = ratio(copied, points)
-        count = first[d + 1] - first[d]
-        prefix[0], joined[0], lengths[0] = U(0), U(0), 0
+            best_at, best, m = _top(n, m, at, prefix, flags, keys, stamps, stamp, seats, counts)
+            chars = chars_at[best_at + n] - chars_at[best_at] + n - 1 if count >= n else 0
+            ratios[2 + n, d] = ratio(chars * best, points)
+        stamp += 1
+        _mark_repeated(whole, heads, flags, keys, stamps, stamp, seats)
         for k in range(count):
-            h, length = hashes[first[d] + k], chars[first[d] + k]
-            prefix[k + 1] = prefix[k] * BASE + mix(h)
-            joined[k + 1] = joined[k] * power(length) + h
-            lengths[k + 1] = lengths[k] + length
-        for n in range(2, 11):
+            flags[k] = k < whole and not flags[k]
+        for n in range(5, 11):
             stamp += 1
-            if n < 5:
-                found = _top(n, count, prefix, lengths, keys, stamps, stamp, seats)
-            else:
-                found = _dups(n, count, joined, lengths, keys, stamps, stamp)
+            found = _dups(n, count, joined, sizes, chars_at, flags, keys, stamps, stamp)
             ratios[2 + n, d] = ratio(found, points)

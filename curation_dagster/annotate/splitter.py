@@ -188,7 +188,7 @@ def words_of(texts: Sequence[str], words: Sequence[Sequence[str]]) -> Words:
         for word in of_text:
             start = text.index(word, at)
             before, at = offset + len(text[:start].encode()), start + len(word)
-            kinds = [int(table[ord(c)]) for c in word]
+            kinds = [int(table[ord(c)]) if ord(c) < TABLE_SIZE else 0 for c in word]
             flags = (
                 HAS_ALPHA * any(k & ALPHA for k in kinds)
                 | IS_SYMBOLS * all(k & SYMBOL for k in kinds)

@@ -8,6 +8,7 @@ Import this module inside the function that needs it: it loads numba.
 import numpy as np
 
 from curation_dagster.annotate.splitter import (
+    ABBREVIATIONS,
     ALPHA,
     CURRENCY,
     DIGIT,
@@ -26,6 +27,7 @@ from curation_dagster.annotate.splitter import (
     SPACE,
     SYMBOL,
     TERMINAL,
+    UNITS,
     UNSPACED,
     UPPER,
     WORD_BASE,
@@ -36,6 +38,7 @@ from curation_dagster.words_kernel import U, decode
 
 BASE = U(WORD_BASE)
 POWERS = np.array([pow(WORD_BASE, k, 1 << 64) for k in range(256)], np.uint64)
+LONGEST_KNOWN = max(map(len, (*ABBREVIATIONS, *UNITS)))
 DOT, ELLIPSIS, PLUS, AT, COLON, SLASH, COMMA, MINUS = (
     0x2E,
     0x2026,
@@ -70,22 +73,39 @@ def _power(n):
     return result
 
 
+@njit(inline="always")
+def _flags(some, every, length):
+    """Say what a word is, of the bits that some and that all of its characters have."""
+    return (
+        HAS_ALPHA * (some & ALPHA > 0)
+        | IS_SYMBOLS * (every & SYMBOL > 0)
+        | IS_TERMINAL * (length == 1 and every & TERMINAL > 0)
+        | IS_PUNCT * (every & PUNCT > 0)
+    )
+
+
+@njit
+def find(table, key):
+    """Return where a key stands in a sorted table; -1 if it does not."""
+    low, high = 0, len(table)
+    while low < high:
+        middle = (low + high) >> 1
+        if table[middle] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < len(table) and table[low] == key else -1
+
+
 @njit
 def _is_known(codes, lo, hi, table):
     """Find codes[lo:hi] among sorted hashes."""
-    if hi - lo > 8:
+    if hi - lo > LONGEST_KNOWN:
         return False
     h = U(0)
     for i in range(lo, hi):
         h = h * BASE + U(codes[i] + 1)
-    low, high = 0, len(table)
-    while low < high:
-        middle = (low + high) >> 1
-        if table[middle] < h:
-            low = middle + 1
-        else:
-            high = middle
-    return low < len(table) and table[low] == h
+    return find(table, h) >= 0
 
 
 @njit(inline="always")
@@ -136,6 +156,14 @@ def _unit(codes, kinds, lo, hi, units):
         if kinds[hi - length - 1] & DIGIT:
             return length if _is_known(codes, hi - length, hi, units) else 0
     return 0
+
+
+@njit(inline="always")
+def _ends(before, before_it, length):
+    """Tell whether a full stop goes from a word of letters, by what its last two are."""
+    if before & LOWER:
+        return length > 2
+    return before & UPPER > 0 and before_it & UPPER > 0
 
 
 @njit
@@ -297,7 +325,8 @@ def _segment(codes, kinds, size, cuts, tails, abbreviations, units):
 def split(data, offsets, table, abbreviations, units, words, codes, kinds, places, cuts, tails):
     """Fill `words` with the words of every text; return how many there are, written or not.
 
-    Words beyond the room in the arrays are counted only. The five scratch arrays hold
+    A long loop on purpose: words of letters, and those before one mark, are done on the way. Words
+    beyond the room in the arrays are counted only. The five scratch arrays hold
     SEGMENT + 1 entries.
     """
     first, start, end, hashes, chars, flags = words
@@ -312,13 +341,19 @@ def split(data, offsets, table, abbreviations, units, words, codes, kinds, place
             if kind & SPACE:
                 i = after
                 continue
-            begin, length = i, 0
-            every = ALPHA
-            h = U(0)
+            begin, length, last, last_code = i, 0, 0, 0
+            some, every, inner = 0, 0xFFFF, 0xFFFF
+            h = h_inner = U(0)
+            last_at, before, before_it = i, 0, 0
             alone = kind & UNSPACED
             while True:
+                if length:
+                    inner, h_inner, last_at = every, h, i
+                    before_it, before = before, last
+                some |= kind
                 every &= kind
                 h = h * BASE + U(code + 1)
+                last, last_code = kind, code
                 length += 1
                 i = after
                 if i >= stop:
@@ -331,13 +366,27 @@ def split(data, offsets, table, abbreviations, units, words, codes, kinds, place
                     break
                 if alone and not kind & UNSPACED:
                     break
-            if every or alone or length > SEGMENT:
+            whole = every & ALPHA or alone or length == 1 or length > SEGMENT
+            if whole or (last & DIGIT and not some & ~(ALPHA | LOWER | UPPER | DIGIT)):
                 if n < room:
                     start[n], end[n] = begin, i
                     hashes[n] = h
                     chars[n] = length
-                    flags[n] = HAS_ALPHA
+                    flags[n] = _flags(some, every, length)
                 n += 1
+                continue
+            if (inner & ALPHA and last & EDGE) or (
+                inner & ALPHA
+                and last_code == DOT
+                and _ends(before, before_it, length)
+                and (length > LONGEST_KNOWN or find(abbreviations, h) < 0)
+            ):
+                if n + 1 < room:
+                    start[n], end[n], start[n + 1], end[n + 1] = begin, last_at, last_at, i
+                    hashes[n], hashes[n + 1] = h_inner, U(last_code + 1)
+                    chars[n], chars[n + 1] = length - 1, 1
+                    flags[n], flags[n + 1] = HAS_ALPHA, _flags(last, last, 1)
+                n += 2
                 continue
             at = begin
             for k in range(length):
@@ -353,20 +402,15 @@ def split(data, offsets, table, abbreviations, units, words, codes, kinds, place
             for k in range(count):
                 hi = cuts[k]
                 h = U(0)
-                some, all_ = 0, 0xFFFF
+                some, every = 0, 0xFFFF
                 for c in range(lo, hi):
                     h = h * BASE + U(codes[c] + 1)
                     some |= kinds[c]
-                    all_ &= kinds[c]
+                    every &= kinds[c]
                 start[n], end[n] = places[lo], places[hi]
                 hashes[n] = h
                 chars[n] = hi - lo
-                flags[n] = (
-                    HAS_ALPHA * (some & ALPHA > 0)
-                    | IS_SYMBOLS * (all_ & SYMBOL > 0)
-                    | IS_TERMINAL * (hi - lo == 1 and all_ & TERMINAL > 0)
-                    | IS_PUNCT * (all_ & PUNCT > 0)
-                )
+                flags[n] = _flags(some, every, hi - lo)
                 n += 1
                 lo = hi
     first[len(offsets) - 1] = n

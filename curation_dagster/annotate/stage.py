@@ -13,7 +13,7 @@ import polars as pl
 from curation_dagster import schema
 from curation_dagster.annotate.families import EDITS, FAMILIES
 from curation_dagster.annotate.family import measure, rewrite
-from curation_dagster.annotate.language import SCHEMA as LANGUAGE_COLUMNS
+from curation_dagster.annotate.language import columns as language_columns
 from curation_dagster.annotate.language import default_model, language
 from curation_dagster.annotate.mask import SIGNALS as MASK_SIGNALS
 from curation_dagster.annotate.mask import mask
@@ -42,8 +42,8 @@ def signal_columns(steps: Sequence[Step]) -> Columns:
                 pass
             case Mask():
                 found |= _MASKED
-            case Language():
-                found |= LANGUAGE_COLUMNS
+            case Language(top_k=top_k):
+                found |= language_columns(top_k)
             case C4Lines(edit=name):
                 found |= EDITS[name].columns
             case _:
@@ -70,8 +70,9 @@ def annotate(texts: pl.Series, steps: Sequence[Step]) -> pl.DataFrame:
                 edited = rewrite(texts, EDITS[name], step)
                 texts = edited["text"]
                 signals.append(edited.drop("text"))
-            case Language(model=model):
-                signals.append(language(texts, model.path if model else default_model()))
+            case Language(model=model, top_k=top_k):
+                path = model.path if model else default_model()
+                signals.append(language(texts, path, top_k))
             case _:
                 together.append((FAMILIES[step.judge], step))
         if together and (following is None or hasattr(following, "edit")):

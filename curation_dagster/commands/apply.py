@@ -17,6 +17,9 @@ from curation_dagster import plan, schema, table
 from curation_dagster.annotate.stage import annotate, signal_columns
 from curation_dagster.clean.rules import rules_of
 from curation_dagster.clean.stage import clean
+from curation_dagster.commands import damage
+from curation_dagster.commands.look import reasons
+from curation_dagster.counted import counted
 from curation_dagster.errors import RecipeError, SchemaError
 from curation_dagster.recipe import Source
 
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from curation_dagster.recipe import Recipe
 
 _ROWS: Final = 10_000
+_REASONS: Final = 8  # named in the summary
+_MEASURES: Final = {"annotate", "score"}  # stages that judge nothing
 
 
 def apply(stage: str, source: Path, target: Path, recipe: Recipe | None) -> int:
@@ -50,7 +55,30 @@ def apply(stage: str, source: Path, target: Path, recipe: Recipe | None) -> int:
         "decontaminate": _decontaminate,
     }
     empty = schema.RAW if stage == "ingest" else schema.KEY
-    return _write(target, stages[stage](source, config), empty)
+    tally: dict[str | None, int] = {}
+    rows = _write(target, _tallied(stages[stage](source, config), tally), empty)
+    judged = stage not in _MEASURES
+    click.echo(f"{stage}: {_told(rows, tally) if judged else counted(rows, 'row')}", err=True)
+    return rows
+
+
+def _tallied(
+    frames: Iterable[pl.DataFrame], tally: dict[str | None, int]
+) -> Iterator[pl.DataFrame]:
+    """Pass frames on and count their rows by verdict."""
+    for frame in frames:
+        if "rejected_by" in frame.columns:
+            for rule, count in frame["rejected_by"].value_counts().iter_rows():
+                tally[rule] = tally.get(rule, 0) + count
+        yield frame
+
+
+def _told(rows: int, tally: dict[str | None, int]) -> str:
+    rejected = {rule: count for rule, count in tally.items() if rule is not None}
+    said = (
+        f"{counted(rows, 'row')}, {tally.get(None, 0):,} kept, {sum(rejected.values()):,} rejected"
+    )
+    return f"{said}: {reasons({'rejected': rejected}, _REASONS)}" if rejected else said
 
 
 def _ingest(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
@@ -65,12 +93,8 @@ def _ingest(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
         yield from numbered(
             noted(read(stream, entry, source, recipe.ingest), recipe.ingest, account)
         )
-    if account["damaged"]:
-        first = account["damaged"][0]
-        click.echo(
-            f"{account['damaged_ranges']} damaged ranges, {account['damaged_bytes']:,} bytes; "
-            f"the first at {first['at']}: {first['why']}", err=True,
-        )  # fmt: skip
+    if found := damage.summed([account]):
+        click.echo(damage.told(found), err=True)
 
 
 def _annotate(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:

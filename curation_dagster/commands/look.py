@@ -14,6 +14,8 @@ from rich.table import Table
 from curation_dagster import table
 from curation_dagster.chance import keyed
 from curation_dagster.clean.rules import rules_of
+from curation_dagster.commands import damage
+from curation_dagster.counted import counted
 from curation_dagster.documents import documents
 from curation_dagster.errors import IntegrityError, RecipeError
 from curation_dagster.funnel import top_reasons
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from curation_dagster.store import Ref
 
 STATES = ("current", "stale", "missing", "blocked")
-_SNIPPET = 400
+_SNIPPET, _RECORD_SNIPPET = 400, 200  # characters
 
 
 def status(lineage: Lineage, *, verify: bool, as_json: bool) -> int:
@@ -38,17 +40,17 @@ def status(lineage: Lineage, *, verify: bool, as_json: bool) -> int:
         found.append({"stage": stage.name, **{s: states.count(s) for s in STATES}})
         if verify:
             damaged += _damaged(lineage, [r for k in keys if (r := lineage.current(stage.name, k))])
+    unreadable = damage.of_inputs(lineage)
     if as_json:
-        click.echo(
-            json.dumps(
-                {"recipe": lineage.recipe.name, "stages": found, "damaged": damaged}, indent=1
-            )
-        )
+        said = {"recipe": lineage.recipe.name, "stages": found}
+        click.echo(json.dumps(said | {"damaged": damaged, "damaged_inputs": unreadable}, indent=1))
     else:
         shown = Table("stage", *STATES)
         for row in found:
             shown.add_row(*(str(v) for v in row.values()))
         Console().print(shown)
+        if unreadable:
+            click.secho(f"raw: {damage.told(unreadable)}", fg="yellow")
         for message in damaged:
             click.secho(message, fg="red")
     return 1 if damaged else 0
@@ -93,20 +95,25 @@ def print_mixture(lineage: Lineage) -> None:
 
 def _notes(stage: dict[str, Any]) -> list[str]:
     """Say what the numbers of a stage leave out: reasons, copies, what is not computed."""
-    top = top_reasons(stage)
-    reasons = ", ".join(f"{rule.split('.', 1)[1]} {count:,}" for rule, count in top)
-    if more := len(stage["rejected"]) - len(top):
-        rest = sum(stage["rejected"].values()) - sum(count for _, count in top)
-        reasons += f", {more} other{'s' * (more > 1)} {rest:,}"
-    notes = [f"{stage['stage']} rejected: {reasons}"] if reasons else []
+    notes = [f"{stage['stage']} rejected: {reasons(stage)}"] if stage["rejected"] else []
     if missing := stage["partitions_missing"]:
-        notes.append(
-            f"{stage['stage']}: {missing} {'partition is' if missing == 1 else 'partitions are'} not computed"
-        )
+        is_not = "is" if missing == 1 else "are"
+        notes.append(f"{stage['stage']}: {counted(missing, 'partition')} {is_not} not computed")
     if "copies" in stage:
-        shipped = f"{stage['copies']:,} training documents (with copies) in {stage['files']} files"
+        documents_ = counted(stage["copies"], "training document")
+        shipped = f"{documents_} (with copies) in {counted(stage['files'], 'file')}"
         notes.append(f"{stage['stage']}: {shipped}")
     return notes
+
+
+def reasons(stage: dict[str, Any], count: int = 3) -> str:
+    """Name the most frequent reasons for rejection, and how many rows had others."""
+    top = top_reasons(stage, count)
+    said = ", ".join(f"{rule.split('.', 1)[1]} {n:,}" for rule, n in top)
+    if more := len(stage["rejected"]) - len(top):
+        rest = sum(stage["rejected"].values()) - sum(n for _, n in top)
+        said += f", {counted(more, 'other')} {rest:,}"
+    return said
 
 
 def ls(lineage: Lineage, stage: str) -> None:
@@ -167,7 +174,11 @@ def sample(lineage: Lineage, stage: str, rule: str | None, count: int) -> None:
     for colour, group in (("red", rejected), ("green", kept)):
         picked = group.sort("order", "doc_id").head(count)
         for shard in picked["shard"].unique(maintain_order=True):
-            _show(lineage, shard, colour, picked.filter(pl.col("shard") == shard))
+            here = picked.filter(pl.col("shard") == shard)
+            if stage == "raw":
+                _show_records(lineage, shard, colour, here)
+            else:
+                _show(lineage, shard, colour, here)
 
 
 def _verdicts(lineage: Lineage, stage: str) -> pl.DataFrame:
@@ -214,6 +225,38 @@ def _show(lineage: Lineage, shard: str, colour: str, rows: pl.DataFrame) -> None
         text = texts.get(row["row"], "")
         shown = text[:_SNIPPET].replace("\n", "\n    ")
         click.echo(f"    {shown}{'…' * (len(text) > _SNIPPET)}\n")
+
+
+def _show_records(lineage: Lineage, shard: str, colour: str, rows: pl.DataFrame) -> None:
+    """Show what `raw` has of records: where they are from, why they have no text, what there is of them."""
+    for row in _records(lineage, shard, rows["row"].to_list()).iter_rows(named=True):
+        why = row["rejected_by"] or "kept"
+        reason = f": {row['reason']}" if row["reason"] else ""
+        click.secho(f"{row['doc_id']}  {why}{reason}", fg=colour)
+        known = {
+            "url": row["url"] or "none",
+            "locator": row["locator"],
+            "http status": row["http_status"],
+            "type": row["content_type"],
+            "title": row["title"],
+        }
+        click.echo("    " + "  ".join(f"{k} {v}" for k, v in known.items() if v is not None))
+        if text := row["text"] or "":
+            shown = text[:_RECORD_SNIPPET].replace("\n", "\n    ")
+            click.echo(f"    {shown}{'…' * (len(text) > _RECORD_SNIPPET)}")
+        click.echo()
+
+
+def _records(lineage: Lineage, shard: str, rows: list[int]) -> pl.DataFrame:
+    wanted = [
+        "row", "doc_id", "rejected_by", "reason", "url", "locator", "http_status", "content_type", "title", "text",
+    ]  # fmt: skip
+    with lineage.store.open(current(lineage, "raw", shard)) as stream:
+        parts = [b.filter(pl.col("row").is_in(rows)) for b in table.batches(stream, wanted)]
+    found = pl.concat(parts)
+    return pl.DataFrame({"row": rows}, schema={"row": pl.UInt32}).join(
+        found, on="row", how="left", maintain_order="left"
+    )
 
 
 def text_of(lineage: Lineage, shard: str, rows: list[int]) -> dict[int, str]:

@@ -18,8 +18,10 @@ from rich.progress import (
 from rich.table import Table
 
 from curation_dagster import engine, plan
+from curation_dagster.commands import damage
 from curation_dagster.commands.look import print_funnel, print_mixture
 from curation_dagster.commands.validate import validate
+from curation_dagster.counted import counted
 from curation_dagster.errors import RecipeError
 from curation_dagster.funnel import funnel
 from curation_dagster.lineage import Lineage
@@ -122,7 +124,8 @@ def _prepare(
     if options.plan and not dry:
         new = plan.plan(recipe, store)
         if new:
-            console.print(f"planned {len(new)} new shards, {sum(s.bytes for s in new):,} bytes")
+            size = counted(sum(s.bytes for s in new), "byte")
+            console.print(f"planned {counted(len(new), 'new shard')}, {size}")
     lineage = Lineage(recipe, store)
     if not lineage.shards:
         msg = f"{recipe.name}: no shards are planned yet; `curate plan {recipe.name}` and `curate run` do that"
@@ -142,16 +145,19 @@ def _conclude(recipe: Recipe, done: Done, console: Console, *, whole: bool) -> i
         for failure in done.failures:
             console.print(failure, style="red", markup=False)
         console.print(
-            f"{computed} partitions computed and kept; run again to go on", style="yellow"
+            f"{counted(computed, 'partition')} computed and kept; run again to go on",
+            style="yellow",
         )
         return FAILED
     store = Store.of(recipe)
+    lineage = Lineage(recipe, store)
     if whole:
-        lineage = Lineage(recipe, store)
         print_funnel(funnel(lineage))
         print_mixture(lineage)
+    if unreadable := damage.of_inputs(lineage):
+        console.print(f"raw: {damage.told(unreadable)}", style="yellow", markup=False)
     if computed:
-        console.print(f"{computed} partitions computed, {reused} reused")
+        console.print(f"{counted(computed, 'partition')} computed, {reused} reused")
     else:
         console.print(f"everything was current: 0 partitions recomputed, {reused} reused")
     for failed in done.failed_checks:

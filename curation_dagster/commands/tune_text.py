@@ -6,6 +6,8 @@ import textwrap
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
+from curation_dagster.counted import counted as plural
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -72,7 +74,8 @@ def others(ladder: Ladder) -> str:
     """Say what the recipe rejects without this bound."""
     share = percent(ladder.other_docs, ladder.docs)
     bytes_ = percent(ladder.other_bytes, ladder.bytes)
-    return f"the other rules reject {ladder.other_docs:,} documents ({share} %; {bytes_} % of the bytes)"
+    documents = plural(ladder.other_docs, "document")
+    return f"the other rules reject {documents} ({share} %; {bytes_} % of the bytes)"
 
 
 def counted(report: Report) -> str:
@@ -83,10 +86,10 @@ def counted(report: Report) -> str:
         rows = report.values.rows() if report.values else []
         nulls = sum(r.docs for r in rows if r.value is None)
         known = sum(r.docs for r in rows) - nulls
-    shards = f"{report.shards} shard{'s' * (report.shards != 1)}"
-    missing = f" ({report.shards_missing} more are not current)" if report.shards_missing else ""
+    missing = f" ({report.shards_missing} more not current)" if report.shards_missing else ""
     null = f", {nulls:,} without a value, which pass no rule" if nulls else ""
-    return f"{known + nulls:,} documents of {shards}{missing}{null}"
+    shards = plural(report.shards, "shard")
+    return f"{plural(known + nulls, 'document')} of {shards}{missing}{null}"
 
 
 class Bar(NamedTuple):

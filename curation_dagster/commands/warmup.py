@@ -19,8 +19,8 @@ from curation_dagster.dedup.minhash import band_name, fingerprint
 from curation_dagster.documents import without_cuts
 from curation_dagster.ingest.page import page
 from curation_dagster.recipe import Benchmark
-from curation_dagster.recipe_steps import File
 from curation_dagster.scaffold import default_recipe
+from curation_dagster.section import File
 
 _TEXT = (
     "Write to someone@harbour.org or 8.8.4.4 about the lamp that the keeper of the light has to mend. "

@@ -53,6 +53,7 @@ class Record(NamedTuple):
     block: bytes  # empty when its kind is not wanted
     trouble: str | None = None  # why it is damaged
     too_large: bool = False  # the block is longer than the cap, and not complete
+    within: int = 0  # how many decompressed bytes into its member or frame it begins
 
 
 def records(
@@ -116,7 +117,7 @@ class _Reader:
         container = window.container
         if container.end < container.size:
             why = f"the file ends {container.size - container.end} bytes before its size"
-            yield self._damage(self._at, (container.end, container.end), why)
+            yield self._damage(self._at, (container.end, container.end, 0), why)
 
     def _resume(self, broken: Piece) -> bool:
         """Go on at the next member. Damage may begin before it shows, so the search begins where its record does."""
@@ -162,14 +163,16 @@ class _Reader:
             block = window.copy(head.end, held)
         self._at, self._floor = end, None
         size, large = end - begin, held < head.length
-        return Record(place[1], place[0], size, head.kind, head.headers, block, None, large)
+        stored, offset, within = place
+        return Record(offset, stored, size, head.kind, head.headers, block, None, large, within)
 
     def _damage(
-        self, begin: int, place: tuple[int, int], why: str, headers: Mapping[str, str] = _NONE
+        self, begin: int, place: tuple[int, int, int], why: str, headers: Mapping[str, str] = _NONE
     ) -> Record:
+        stored, offset, within = place
         if self._floor is None:
-            self._floor = place[0]
-        return Record(place[1], place[0], self._at - begin, "", headers, b"", why)
+            self._floor = stored
+        return Record(offset, stored, self._at - begin, "", headers, b"", why, within=within)
 
     def _whole(self, end: int) -> str | None:
         """Tell at once when a file that is not compressed is too short for a block."""

@@ -379,12 +379,14 @@ class Window:
         """Return the piece a position is in."""
         return self._marks[bisect_right(self._begins, position) - 1]
 
-    def place(self, position: int) -> tuple[int, int]:
-        """Return the stored byte of a position (within a piece an estimate) and the offset of its record."""
+    def place(self, position: int) -> tuple[int, int, int]:
+        """Return a position's stored byte (in a piece an estimate), its member's offset, and the bytes into that."""
         index = bisect_right(self._begins, position) - 1
         mark, within = self._marks[index], position - self._begins[index]
         stored = mark.start + within * (mark.end - mark.start) // (mark.size or 1)
-        return stored, stored if self.container.form == "plain" else mark.member
+        if self.container.form == "plain":
+            return stored, stored, 0
+        return stored, mark.member, position - mark.opened
 
     def _forget(self, keep: int) -> None:
         if keep == self.end:

@@ -16,6 +16,8 @@ import brotli  # type: ignore[import-untyped]
 import zstandard
 from isal import isal_zlib
 
+from curation_dagster.ingest.fields import named, unfolded
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -37,7 +39,6 @@ _LISTS: Final = {"content-encoding", "transfer-encoding"}
 _STATUS: Final = re.compile(
     rb"\s*(?:HTTP/\d+(?:\.\d+)?|(?:HTTP|ICY)(?=[ \t]+\d{3}(?!\d)))(?:[ \t]+(\d{3})(?!\d))?[^\n]*\n?", re.IGNORECASE
 )  # fmt: skip
-_FOLD: Final = re.compile(r"\r?\n[ \t]+")
 _CHARSET: Final = re.compile(r"""[;,\s]charset\s*=\s*["']?\s*([^\s"';,]+)""")
 _CHUNK: Final = re.compile(rb"[ \t]*([0-9a-fA-F]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
 CONTROLS: Final = bytes({*range(0x20), 0x7F} - {*b"\t\n\f\r\x1b"})  # as WHATWG tells binary data
@@ -127,15 +128,12 @@ def _head(block: bytes, at: int) -> tuple[dict[str, str], int]:
     tag = block.find(b"\n<", at - 1, end)
     if tag >= 0:
         end, body_at = tag, tag + 1
-    text = block[at:end].decode("latin-1")
-    if "\n " in text or "\n\t" in text:
-        text = _FOLD.sub(" ", text)
     headers: dict[str, str] = {}
-    for line in text.split("\n"):
-        name, colon, value = line.partition(":")
-        if not colon:
+    for line in unfolded(block[at:end].decode("latin-1")).split("\n"):
+        field = named(line)
+        if field is None:
             continue
-        name, value = name.strip().lower(), value.strip()
+        name, value = field
         if name not in headers:
             headers[name] = value
         elif name in _LISTS and len(headers[name]) < _MAX_VALUE_CHARS:

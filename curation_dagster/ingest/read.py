@@ -35,11 +35,14 @@ _SUFFIXES: Final = {  # behind them may be .gz or .zst, but for Parquet
     "jsonl": (".jsonl", ".json", ".ndjson"),
     "html": (".html", ".htm", ".xhtml"),
     "text": (".txt", ".text", ".md"),
+    "parquet": (".parquet",),
 }
 _FILES: Final = {"html": "text/html", "text": "text/plain"}  # a file a document
 _COLUMNS: Final = {
     k: v for k, v in schema.RAW.items() if k not in {"row", "doc_id", "locator", "text_bytes"}
 }
+_PLACE: Final = {"offset": pl.UInt64, "within": pl.UInt64}
+Place = tuple[int, int]  # where a record's member begins, and decompressed bytes into it
 
 
 def ingest_shard(job: Job, files: Files) -> dict[str, Any]:
@@ -143,42 +146,53 @@ def format_of(path: str, source: Source) -> str:
     """
     if source.format != "auto":
         return source.format
-    name = path.lower()
-    if name.endswith(".parquet"):
-        return "parquet"
-    name = name.removesuffix(".gz").removesuffix(".zst")
+    suffix = (suffix_of(path) or "").lower().removesuffix(".gz").removesuffix(".zst")
     for kind, suffixes in _SUFFIXES.items():
-        if name.endswith(suffixes):
+        if suffix in suffixes:
             return kind
     msg = f"source {source.name!r}: cannot tell the format of {path} by its name; set `format`"
     raise RecipeError(msg)
 
 
-def _rows(records: Iterable[Record], config: Ingest) -> Iterator[tuple[int, Row]]:
+def suffix_of(path: str) -> str | None:
+    """Return the end of a file's name that tells its format, as it is written; None where it tells none.
+
+    >>> suffix_of("a/crawl.warc.GZ"), suffix_of("a.parquet.gz"), suffix_of("notes.doc")
+    ('.warc.GZ', None, None)
+    """
+    name = path.lower()
+    packed = next((p for p in (".gz", ".zst") if name.endswith(p)), "")
+    for kind, suffixes in _SUFFIXES.items():
+        for suffix in suffixes if not (packed and kind == "parquet") else ():
+            if name.endswith(suffix + packed):
+                return path[-len(suffix + packed) :]
+    return None
+
+
+def _rows(records: Iterable[Record], config: Ingest) -> Iterator[tuple[Place, Row]]:
     """Work on records in threads, in order. What waits, read or done, is bounded in number and in bytes."""
     threads = pl.thread_pool_size()
     if threads == 1 or config.extractor != "blocks":  # libraries hold the GIL
         for record in records:
-            yield record.offset, warc.row(record, config)
+            yield (record.offset, record.within), warc.row(record, config)
         return
-    waiting: deque[tuple[int, int, Future[Row]]] = deque()
+    waiting: deque[tuple[Place, int, Future[Row]]] = deque()
     pool = ThreadPoolExecutor(threads, "ingest")
     try:
         for record in records:
-            waiting.append(
-                (record.offset, len(record.block), pool.submit(warc.row, record, config))
-            )
+            place = record.offset, record.within
+            waiting.append((place, len(record.block), pool.submit(warc.row, record, config)))
             while waiting and (len(waiting) > _AHEAD * threads or _held(waiting) > _AHEAD_BYTES):
-                offset, _, row = waiting.popleft()
-                yield offset, row.result()
+                place, _, row = waiting.popleft()
+                yield place, row.result()
         while waiting:
-            offset, _, row = waiting.popleft()
-            yield offset, row.result()
+            place, _, row = waiting.popleft()
+            yield place, row.result()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _held(waiting: Iterable[tuple[int, int, Future[Row]]]) -> int:
+def _held(waiting: Iterable[tuple[Place, int, Future[Row]]]) -> int:
     """Count the bytes that wait: of a record that is done, its text if that is more."""
     held = 0
     for _, size, row in waiting:
@@ -217,17 +231,17 @@ def _unpacked(stream: Any, name: str, limit: int) -> bytes:  # noqa: ANN401 - an
     return b"".join(parts)
 
 
-def _batched(records: Iterable[tuple[int, Row]], max_bytes: int) -> Iterator[pl.DataFrame]:
+def _batched(records: Iterable[tuple[Place, Row]], max_bytes: int) -> Iterator[pl.DataFrame]:
     rows: list[Row] = []
     held = 0
-    for offset, row in records:
-        rows.append({"offset": offset, **row})
+    for (offset, within), row in records:
+        rows.append({"offset": offset, "within": within, **row})
         held += len((row.get("text") or "").encode()) + len(row.get("url") or "")
         if held >= max_bytes or len(rows) >= _MAX_BATCH_ROWS:
-            yield pl.DataFrame(rows, schema={"offset": pl.UInt64, **_COLUMNS})
+            yield pl.DataFrame(rows, schema=_PLACE | _COLUMNS)
             rows, held = [], 0
     if rows:
-        yield pl.DataFrame(rows, schema={"offset": pl.UInt64, **_COLUMNS})
+        yield pl.DataFrame(rows, schema=_PLACE | _COLUMNS)
 
 
 def _regrouped(
@@ -250,7 +264,14 @@ def _regrouped(
 def _located(
     frame: pl.DataFrame, prefix: str, path: str, default: str | None, before: tuple[int, int]
 ) -> pl.DataFrame:
-    """Add doc_id and locator. Records that share an offset (one gzip member for the file) are counted."""
+    """Add doc_id and locator. Records that share an offset (one gzip member for the file) are counted.
+
+    A locator is `file:offset`, and `file:offset+bytes` where the record begins so many decompressed bytes into its
+    member: no two rows have the same.
+    """
+    within = (
+        frame["within"] if "within" in frame.columns else pl.repeat(0, frame.height, eager=True)
+    )
     nth = (
         pl.int_range(pl.len()).over("offset")
         + (pl.col("offset") == before[0]).cast(pl.Int64) * before[1]
@@ -260,7 +281,9 @@ def _located(
         doc_id=pl.lit(f"{prefix}-")
         + hexed
         + pl.when(nth > 0).then(pl.lit(".") + nth.cast(pl.String)).otherwise(pl.lit("")),
-        locator=pl.lit(f"{path}:") + pl.col("offset").cast(pl.String),
+        locator=pl.lit(f"{path}:")
+        + pl.col("offset").cast(pl.String)
+        + pl.when(within > 0).then(pl.lit("+") + within.cast(pl.String)).otherwise(pl.lit("")),
     )
     missing = [
         pl.lit(None, dtype=t).alias(c) for c, t in _COLUMNS.items() if c not in frame.columns
@@ -272,7 +295,7 @@ def _located(
     return frame.with_columns(
         [pl.col(c).cast(t) for c, t in _COLUMNS.items()],
         text_bytes=pl.col("text").str.len_bytes().fill_null(0).cast(pl.UInt32),
-    ).drop("offset")
+    ).drop("offset", "within", strict=False)
 
 
 def _hex(offsets: pl.Series) -> pl.Series:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from curation_dagster.ingest.fields import named, unfolded
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 WARC_LINE: Final = re.compile(rb"WARC/[01]\.\d{1,4}[ \t]*\r?\n")
 _SCHEME: Final = re.compile(rb"[a-z][a-z0-9+.\-]{1,15}:")
 _IP: Final = re.compile(rb"\d{1,3}(?:\.\d{1,3}){3}|-|[0-9a-fA-F:]*:[0-9a-fA-F:.]*")
-_FOLD: Final = re.compile(r"\r?\n[ \t]+")
 _DATE_DIGITS: Final = range(8, 19)
 _ARC2_REST: Final = 6  # type, result, checksum, location, offset, filename
 _MAX_LENGTH_DIGITS: Final = 18
@@ -56,14 +57,8 @@ def warc_fields(head: bytes) -> dict[str, str]:
         text = head.decode()
     except UnicodeDecodeError:
         text = head.decode("latin-1")
-    if "\n " in text or "\n\t" in text:
-        text = _FOLD.sub(" ", text)
-    fields: dict[str, str] = {}
-    for line in text.split("\n")[-2:0:-1]:  # from the last, so that the first one wins
-        name, colon, value = line.partition(":")
-        if colon:
-            fields[name.strip().lower()] = value.strip()
-    return fields
+    lines = unfolded(text).split("\n")[-2:0:-1]  # from the last, so that the first one wins
+    return dict(field for line in lines if (field := named(line)))
 
 
 def block_length(stated: str | None) -> tuple[int, str | None]:

@@ -16,7 +16,7 @@ import polars as pl
 
 from curation_dagster.errors import RecipeError
 from curation_dagster.recipe_file import sha256
-from curation_dagster.recipe_steps import File
+from curation_dagster.section import File
 
 CL100K_SHA256: Final = "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7"
 

@@ -97,3 +97,60 @@ def test_a_file_of_a_crawl_that_cannot_be_read_is_a_row_not_an_error(curate, tmp
     out = apply(curate, tmp_path, "ingest", tmp_path / name)
     assert out["rejected_by"].to_list() == ["ingest.damaged"]
     assert out["record_bytes"].sum() == (tmp_path / name).stat().st_size
+
+
+def test_a_summary_says_what_was_kept_and_why_the_rest_was_not(curate, tmp_path, documents):
+    found = curate("apply", "clean", documents, tmp_path / "out.parquet")
+    rows = pl.read_parquet(tmp_path / "out.parquet")
+    kept = rows["rejected_by"].null_count()
+    assert f"clean: 200 rows, {kept} kept, {200 - kept} rejected: " in found.stderr
+    counts = dict(rows["rejected_by"].drop_nulls().value_counts().iter_rows())
+    top = max(counts, key=lambda rule: (counts[rule], rule))
+    assert f"{top.removeprefix('clean.')} {counts[top]}" in found.stderr
+    measured = curate("apply", "annotate", documents, tmp_path / "out.parquet")
+    assert measured.stderr == "annotate: 200 rows\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "stage", "column", "expected"),
+    [
+        pytest.param(
+            '[[steps]]\npreset = "gopher-2021"\n[steps.gopher_quality]\nmin_words = 0', "clean", "rejected_by",
+            lambda rules: "clean.gopher_min_words" not in rules, id="steps",
+        ),
+        pytest.param("[dedup]\nexact = false\nnear = false", "dedup", "rejected_by",
+                     lambda rules: set(rules) == {None}, id="dedup"),
+        pytest.param("", "dedup", "rejected_by", lambda rules: "dedup.exact" in rules, id="nothing"),
+        pytest.param('[[sources]]\nname = "own"\npaths = ["x"]', "dedup", "rejected_by",
+                     lambda rules: "dedup.exact" in rules, id="a source without a mix"),
+    ],
+)  # fmt: skip
+def test_a_recipe_may_be_a_part(curate, tmp_path, documents, text, stage, column, expected):
+    path = tmp_path / "My part.toml"
+    path.write_text(text, "utf-8")
+    assert expected(apply(curate, tmp_path, stage, documents, "--recipe", path)[column].to_list())
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        pytest.param("[ingest]\nextractr = 1", ["line 2", "ingest.extractr", "Extra"], id="key"),
+        pytest.param('[[steps]]\njudge = "language"\n', ["line 1", "steps.0.languages"], id="step"),
+        pytest.param("[mix]\nseed = 1", ["line 1", "mix.phases", "required"], id="half a section"),
+        pytest.param("sources = 5", ["line 1", "sources", "5"], id="no sources"),
+    ],
+)
+def test_an_error_in_a_part_says_where(curate, tmp_path, documents, text, says):
+    path = tmp_path / "part.toml"
+    path.write_text(text, "utf-8")
+    found = curate("apply", "clean", documents, tmp_path / "o.parquet", "--recipe", path)
+    assert found.exit_code == 2
+    for word in (str(path), "1 problem\n", *says):
+        assert word in found.stderr
+    assert not (tmp_path / "o.parquet").exists()
+
+
+def test_a_part_of_a_recipe_is_not_run(curate, tmp_path):
+    path = tmp_path / "part.toml"
+    path.write_text("[ingest]\ncomments = true", "utf-8")
+    assert "sources: Field required" in curate("check", path).stderr

@@ -10,6 +10,7 @@ import pytest
 from curation_dagster.cli import main
 from curation_dagster.commands.explain import story
 from curation_dagster.lineage import Lineage
+from curation_dagster.plan import list_inputs
 from curation_dagster.recipe_file import load
 from curation_dagster.store import Store
 
@@ -81,6 +82,49 @@ def test_init_refuses_paths_that_match_nothing(curate, tmp_path):
     found = curate("init", tmp_path / "x.toml", tmp_path / "nothing-*.warc.gz")
     assert found.exit_code == 2
     assert not (tmp_path / "x.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("files", "globs", "says"),
+    [
+        pytest.param(["a.warc.gz", "b.warc.gz", "README.md"], ["*.warc.gz"],
+                     ["2 WARC files", "not taken: 1 text file"], id="a crawl"),
+        pytest.param(["a.warc.gz", "x/b.arc"], ["**/*.arc", "**/*.warc.gz"], ["2 WARC files"], id="folders"),
+        pytest.param(["a.warc.wet.gz", "b.warc.wat.gz"], ["*.wet.gz"], ["1 WET file,"], id="WET"),
+        pytest.param(["a.parquet", "b.json"], ["*.parquet"], ["not taken: 1 JSONL file"], id="Parquet"),
+        pytest.param(["a.jsonl", "b.JSONL.zst"], ["*.JSONL.zst", "*.jsonl"], ["2 JSONL files"], id="JSONL"),
+        pytest.param(["a.html", "x/y/b.htm"], ["**/*.htm", "**/*.html"], ["2 HTML files"], id="HTML"),
+        pytest.param(["a.txt", ".b.warc", ".x/c.warc"], ["*.txt"], ["1 text file,"], id="hidden files"),
+    ],
+)  # fmt: skip
+def test_init_takes_a_folder_for_the_files_in_it(curate, tmp_path, files, globs, says):
+    folder = tmp_path / "data"
+    for file in files:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_bytes(b"x")
+    found = curate("init", tmp_path / "mine.toml", folder)
+    assert found.exit_code == 0, found.stderr
+    for word in says:
+        assert word in found.stdout
+    [source] = load(tmp_path / "mine.toml").sources
+    assert source.paths == tuple(f"{folder}/{glob}" for glob in globs)
+    taken = [path for path, *_ in list_inputs(source, None)]
+    assert len(taken) == int(found.stdout.split(": ")[1].split()[0])
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [([], "there is nothing"), (["a.doc", "b"], "there is .doc (1), no suffix (1)")],
+)
+def test_init_refuses_a_folder_with_nothing_to_read(curate, tmp_path, files, says):
+    (tmp_path / "data").mkdir()
+    for file in files:
+        (tmp_path / "data" / file).write_bytes(b"x")
+    found = curate("init", tmp_path / "mine.toml", tmp_path / "data")
+    assert found.exit_code == 2
+    assert f"no file to read; {says}" in found.stderr
+    assert ".warc" in found.stderr
+    assert not (tmp_path / "mine.toml").exists()
 
 
 def test_plan_run_status_and_a_second_run(fresh, curate):

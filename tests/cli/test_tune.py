@@ -260,7 +260,7 @@ def test_some_shards_only(copied, curate):
     for path in (copied.parent / "store" / "annotated").glob("beta-00001.*"):
         path.unlink()
     rest = curate("tune", copied, "--signal", SIGNAL)
-    assert "of 3 shards (1 more are not current)" in rest.stdout
+    assert "of 3 shards (1 more not current)" in rest.stdout
 
 
 def test_no_text_is_read_without_samples(curated, monkeypatch):

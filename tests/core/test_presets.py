@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import corpus
+import polars as pl
 import pytest
+from shared_data import DATA
 
+from curation_dagster.annotate.stage import annotate
 from curation_dagster.clean.rules import bounds_of, rules_of
+from curation_dagster.clean.stage import clean
 from curation_dagster.errors import RecipeError
 from curation_dagster.recipe_file import load, preset_steps, presets
 
@@ -138,3 +143,30 @@ def test_what_is_measured_twice_is_refused(
 def test_text_may_be_normalized_again(recipe_text: str, tmp_path: Path) -> None:
     steps = '[[steps]]\nedit = "c4_lines"\n[[steps]]\nedit = "normalize"\n'
     assert len(load(with_steps(recipe_text, tmp_path, steps)).steps) == 3
+
+
+def judged(preset: str, texts: pl.Series) -> pl.Series:
+    steps = preset_steps(preset)
+    return clean(annotate(texts, steps), rules_of(steps))["rejected_by"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_preset_judges_documents(name: str) -> None:
+    prose = [corpus.prose(n, 12) for n in range(20)]
+    verdicts = judged(name, pl.Series([*prose, "Too short.", "", None]))
+    kept = verdicts.is_null()
+    assert 5 < kept[:20].sum()
+    assert not kept[20:].any()
+
+
+def test_fineweb_keeps_what_datatrove_keeps() -> None:
+    """datatrove's own chain and language filter on real pages; words are split otherwise, so not all the same."""
+    path = DATA / "bench" / "parity-datatrove-3000.parquet"
+    if not path.is_file():
+        pytest.skip(f"{path} is not on this machine")
+    texts = pl.read_parquet(path.with_name("text-8000.parquet"), columns=["text"]).head(3000)
+    peers = pl.read_parquet(path).hstack(texts).gather_every(5)
+    theirs = peers["chain_fineweb"] & (peers["lang"] == "en") & (peers["lang_score"] > 0.65)
+    ours = judged("fineweb-1.1", peers["text"]).is_null()
+    assert 80 < theirs.sum() < 200
+    assert (ours != theirs).sum() <= 3

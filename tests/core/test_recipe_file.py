@@ -58,6 +58,55 @@ PROBLEMS = [
         "tokens = 1000", 'tokens = "many" # <-', "mix.phases.0.tokens", "'many'", id="bad type"
     ),
     pytest.param(
+        "[mix]",
+        '[ingest]\ncomments = "yes" # <-\n[mix]',
+        "ingest.comments",
+        "valid boolean, found 'yes'",
+        id="text as a truth value",
+    ),
+    pytest.param(
+        "[mix]",
+        "[ingest]\ncomments = 1 # <-\n[mix]",
+        "ingest.comments",
+        "valid boolean, found 1",
+        id="a number as a truth value",
+    ),
+    pytest.param(
+        'languages = ["en"]',
+        'languages = ["en"]\nmin_prob = "0.5" # <-',
+        "steps.1.min_prob",
+        "valid number, found '0.5'",
+        id="text as a number",
+    ),
+    pytest.param(
+        "[mix]",
+        '[score.classifier]\nlr = true # <-\ngood.shards = ["web-00000"]\nordinary.shards = ["web-00000"]\n[mix]',
+        "score.classifier.lr",
+        "valid number, found True",
+        id="a truth value as a number",
+    ),
+    pytest.param(
+        "[mix]",
+        '[dedup]\nbands = "14" # <-\n[mix]',
+        "dedup.bands",
+        "valid integer, found '14'",
+        id="text as a whole number",
+    ),
+    pytest.param(
+        "[mix]",
+        "[dedup]\nthreshold = true # <-\n[mix]",
+        "dedup.threshold",
+        "valid number, found True",
+        id="a truth value where there may be none",
+    ),
+    pytest.param(
+        "weights = { web = 1 }",
+        'weights = { web = "1" } # <-',
+        "mix.phases.0.weights.web",
+        "valid number, found '1'",
+        id="text in a table of numbers",
+    ),
+    pytest.param(
         "weights = { web = 1 }",
         "weights = { web = 0 } # <-",
         "mix.phases.0.weights",
@@ -209,6 +258,12 @@ def raw_of(recipe: Recipe) -> dict[str, Any]:
     return recipe.model_dump(mode="json")
 
 
+def test_numbers_may_be_written_either_way(recipe_text: str, tmp_path: Path) -> None:
+    text = recipe_text.replace("tokens = 1000", "tokens = 1e3\nmax_epochs = 2")
+    [phase] = load(small(tmp_path, text)).mix.phases
+    assert (phase.tokens, phase.max_epochs) == (1000, 2.0)
+
+
 @pytest.mark.parametrize(("old", "new", "key", "says"), PROBLEMS)
 def test_problem(
     old: str,
@@ -261,9 +316,7 @@ def test_unreadable(make: Any, says: str, tmp_path: Path) -> None:
 
 def test_every_problem_is_listed(recipe_text: str, tmp_path: Path) -> None:
     text = recipe_text.replace("tokens = 1000", "tokens = 0").replace("seed = 1", "seed = -1")
-    with pytest.raises(
-        RecipeError, match=r"2 problem\(s\)\n  line 19: mix.*\n  line 15: mix\.seed"
-    ):
+    with pytest.raises(RecipeError, match=r"2 problems\n  line 19: mix.*\n  line 15: mix\.seed"):
         load(small(tmp_path, text))
 
 

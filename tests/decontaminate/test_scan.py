@@ -16,7 +16,7 @@ from curation_dagster.decontaminate.index import Index, build_index
 from curation_dagster.decontaminate.scan import HIT, scan
 from curation_dagster.errors import RecipeError
 from curation_dagster.recipe import Benchmark
-from curation_dagster.recipe_steps import File
+from curation_dagster.section import File
 from curation_dagster.words import terms_oracle
 
 SIZE = 5

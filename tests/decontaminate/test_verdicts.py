@@ -11,7 +11,7 @@ from curation_dagster.decontaminate.scan import HIT
 from curation_dagster.decontaminate.verdicts import decide
 from curation_dagster.errors import IntegrityError
 from curation_dagster.recipe import Benchmark
-from curation_dagster.recipe_steps import File
+from curation_dagster.section import File
 
 BENCHMARKS = [
     Benchmark(name="drop", file=File(path=Path("x")), action="drop"),

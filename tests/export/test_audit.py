@@ -13,7 +13,7 @@ from curation_dagster import schema, table
 from curation_dagster.export import audit as audit_
 from curation_dagster.export.audit import audit, benchmark_ngrams
 from curation_dagster.recipe import Benchmark, Decontaminate
-from curation_dagster.recipe_steps import File
+from curation_dagster.section import File
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -88,6 +88,7 @@ def check(data: bytes, cap: int = CAP) -> list[tuple[int, bytes]]:
     assert all(r.length >= 0 and r.unpacked >= 0 and len(r.block) <= cap for r in rows)
     assert [r.offset for r in rows] == sorted(r.offset for r in rows)
     assert all(0 <= r.offset < len(data) for r in rows)
+    assert len({(r.offset, r.within) for r in rows}) == len(rows)
     assert all((r.kind == "") == (r.trouble is not None) for r in rows)
     return [(r.offset, r.block) for r in rows if not r.trouble]
 

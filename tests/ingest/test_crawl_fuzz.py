@@ -1,13 +1,16 @@
 """Mutated HTML, HTTP and WARC through the whole of `ingest`: nothing raises, every byte has a row, text is text.
 
-CURATE_FUZZ_SECONDS sets how long (default 1.5; CI takes 60). Case n is always the same: a failure names it.
+CURATE_FUZZ_SECONDS sets how long (default 1.5; CI takes 60), and then what was read is printed, a JSON line
+a test. Case n is always the same: a failure names it.
 """
 
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import random
+import sys
 import time
 import zlib
 from collections import Counter
@@ -85,23 +88,35 @@ def case(number: int, warc, real: list[bytes]) -> tuple[bytes, dict[str, object]
 
 
 @pytest.mark.parametrize("first", [0, 500_000, 1_000_000])
-def test_whatever_a_file_holds(warc, first) -> None:
+def test_whatever_a_file_holds(warc, first, capsys) -> None:
     real = [p.read_bytes() for p in FILES if p.stat().st_size < SMALL]
-    warc.rows(warc.response(), "a.warc")
+    for markup in ("plain", "markdown"):  # compiles what the cases use, before the time counts
+        entities = warc.page.replace(b"winter", b"w&#105;nter&amp;")
+        warc.rows(warc.response(entities), "a.warc", markup=markup, comments=True)
     reasons: Counter[str | None] = Counter()
     end = time.monotonic() + SECONDS / 3
     number = first
+    read: Counter[str] = Counter()
+    slowest = 0.0
     while time.monotonic() < end:
         data, options = case(number, warc, real)
         if data:
+            began = time.process_time()
             try:
                 rows = warc.rows(data, "a.warc", **options)
             except Exception as error:  # noqa: BLE001 - whatever it is, the case that raised it must be named
                 pytest.fail(f"case {number}: {type(error).__name__}: {error}")
+            slowest = max(slowest, time.process_time() - began)
+            read.update(files=1, bytes=len(data), rows=rows.height)
             assert rows["record_bytes"].sum() == len(data), f"case {number}"
             assert rows["doc_id"].n_unique() == rows.height, f"case {number}"
+            assert rows["locator"].n_unique() == rows.height, f"case {number}"
             assert (rows["text"].is_null() == rows["rejected_by"].is_not_null()).all()
             reasons.update(rows["rejected_by"].to_list())
         number += 1
+    if "CURATE_FUZZ_SECONDS" in os.environ:
+        line = {"first": first, **read, "kept": reasons[None], "slowest_cpu_s": round(slowest, 2)}
+        with capsys.disabled():
+            sys.stdout.write(f"{json.dumps(line)}\n")
     assert reasons[None] > 0
     assert len(reasons) > 4

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from shared_data import DATA
 
 from curation_dagster.errors import RecipeError
-from curation_dagster.recipe_steps import File
 from curation_dagster.score import tokens
+from curation_dagster.section import File
 
 if TYPE_CHECKING:
     from collections.abc import Callable

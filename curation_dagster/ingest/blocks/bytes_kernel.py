@@ -22,6 +22,15 @@ LT, GT, AMP, SLASH, QUOTE, APOSTROPHE, EQUALS, DASH, BANG, QUESTION, LF, CR = (
 NBSP_NAMED = np.frombuffer(b"&nbsp;", np.uint8)
 NBSP_NUMBER = np.frombuffer(b"&#160;", np.uint8)
 NBSP_HEX = np.frombuffer(b"&#xa0;", np.uint8)
+# what generators of documentation write into the permalink of a heading, as it is or as a reference
+_SIGNS = (
+    "¶", "§", "#", "🔗", "🔗\ufe0f", "&para;", "&#182;", "&#xb6;", "&sect;", "&#167;", "&#xa7;", "&num;", "&#35;",
+    "&#x23;", "&#128279;", "&#x1f517;",
+)  # fmt: skip
+SIGNS = np.frombuffer("".join(_SIGNS).encode(), np.uint8)
+_ENDS = np.cumsum([len(sign.encode()) for sign in _SIGNS])
+SIGN_SPANS = np.stack([np.concatenate([[0], _ENDS[:-1]]), _ENDS], axis=1)
+MAX_SIGN = int(np.diff(SIGN_SPANS).max())
 
 
 @njit(inline="always")
@@ -53,7 +62,10 @@ def find(html, i, end, word):
 
 @njit(inline="always")
 def wide(html, i):
-    """Classify the code point above ASCII at byte i of valid UTF-8; return (class, bytes)."""
+    """Classify the code point above ASCII at byte i of valid UTF-8; return (class, bytes).
+
+    Coarser than `words.tables`, and by comparing bytes: the model's features count these classes, so they are its own.
+    """
     c = html[i]
     if c < 0xE0:
         if c == 0xC2:
@@ -125,6 +137,22 @@ def entity(html, i, n):
     while j < n and j - i < 12 and CHARS[html[j]] & (LETTER | DIGIT):
         j += 1
     return (j + 1 - i if j < n and html[j] == 59 and j > i + 1 else 1), False
+
+
+@njit
+def is_sign(text, i, n):
+    """Say whether text[i:n], white space aside, is nothing but a sign that links to where it stands."""
+    while i < n and CHARS[text[i]] & SPACE:
+        i += 1
+    while n > i and CHARS[text[n - 1]] & SPACE:
+        n -= 1
+    if not 0 < n - i <= MAX_SIGN:
+        return False
+    for k in range(len(SIGN_SPANS)):
+        first, last = SIGN_SPANS[k]
+        if n - i == last - first and starts(text, i, n, SIGNS[first:last]):
+            return True
+    return False
 
 
 @njit(inline="always")

@@ -41,13 +41,19 @@ def main_text(
     """
     if not len(page.blocks):
         return ""
-    from curation_dagster.ingest.blocks import forest_kernel, scan_kernel, twins_kernel
+    from curation_dagster.ingest.blocks import (
+        forest_kernel,
+        scan_kernel,
+        twins_kernel,
+        unity_kernel,
+    )
 
     model = model or load()
     p = probabilities(page, model)
     twins_kernel.settle(page.blocks, page.flags, twins(page), p)
     words = page.blocks[:, scan_kernel.WORDS]
     keep, expected = forest_kernel.select(p, words, model.beta)
+    unity_kernel.complete(page.blocks, page.tags, page.parents, p, keep)
     if comments:
         keep |= _comments(page)
     text = unescape(_rendered(page, keep, markdown=markdown))
@@ -121,7 +127,7 @@ def unescape(utf8: bytes) -> str:
 def _rendered(page: Scanned, keep: NDArray[np.bool_], *, markdown: bool) -> bytes:
     from curation_dagster.ingest.blocks import render_kernel
 
-    out = np.empty(render_kernel.room(page.blocks, keep), np.uint8)
+    out = np.empty(render_kernel.room(page.blocks, keep, markdown), np.uint8)
     n = render_kernel.render(page.text, page.blocks, page.tags, page.parents, keep, markdown, out)
     return out[:n].tobytes()
 

@@ -24,6 +24,7 @@ from curation_dagster.ingest.blocks.bytes_kernel import (
     SLASH,
     behind,
     entity,
+    is_sign,
     lower,
     starts,
     wide,
@@ -85,8 +86,9 @@ TAG_SLOTS = U(markup.TAG_SLOTS)
 (
     START, END, ELEMENT, WORDS, LINK_WORDS, LINK_BYTES, BYTES, UPPERS, DIGITS, PUNCTUATIONS, COMMAS, STOPS,
     WIDE, LINKS, BREAKS, IMAGES, INLINES, INPUTS, FIRST_HASH, LAST_HASH, DIGEST, CAPITALISED, UNSPACEDS, MATHS,
-) = range(24)  # fmt: skip
-N_COLUMNS = 24
+    SIGN_START, SIGN_END,  # text of the last link that is a permalink's sign, for rendering
+) = range(26)  # fmt: skip
+N_COLUMNS = 26
 
 MAX_DEPTH = 400
 MAX_HASHES = 40  # words of a block that are compared with the title and the like
@@ -190,6 +192,7 @@ def scan(
     i = o = n_blocks = n_classes = n_hashes = n_facts = deeper = 0
     n_elements = 1
     depth = links = pre = breaks = 0
+    link = 0  # where the text of the innermost link begins
     muted = -1  # the depth from which text is another rendering of a formula
     formula = False  # ... whose source is inside (MathJax 3) and not beside it (KaTeX, MathJax 2)
     stack = np.zeros(MAX_DEPTH, np.int32)
@@ -491,6 +494,8 @@ def scan(
             block = outer_block[depth]
             if t == A:
                 links -= 1
+                if link >= current[START] and is_sign(text, link, o):
+                    current[SIGN_START], current[SIGN_END] = link, o
             elif t == CODE_PRE:
                 pre -= 1
         if depth <= muted:
@@ -545,6 +550,7 @@ def scan(
         n_elements += 1
         if tag == A:
             links += 1
+            link = o
         elif tag == CODE_PRE:
             pre += 1
     if in_word:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from itertools import takewhile
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ def render(page: bytes, keep: np.ndarray | None = None, *, markdown: bool) -> st
     """Render the kept blocks of a page; no byte may be written beyond `room`."""
     found = scratch.scan(page)
     chosen = np.ones(len(found.blocks), np.bool_) if keep is None else keep
-    room = render_kernel.room(found.blocks, chosen)
+    room = render_kernel.room(found.blocks, chosen, markdown)
     out = np.full(room + GUARD, 0xA5, np.uint8)
     size = render_kernel.render(
         found.text, found.blocks, found.tags, found.parents, chosen, markdown, out
@@ -86,6 +87,48 @@ CASES = [
         "a table in a table",
     ),
     (
+        "<table><tr><th>a<th>b<th>c<tr><td>d<td>e<tr><td>f<td>g<td>h</table>",
+        "a | b | c\nd | e\nf | g | h",
+        "| a | b | c |\n| --- | --- | --- |\n| d | e |  |\n| f | g | h |",
+        "a short row",
+    ),
+    (
+        "<table><tr><td><th>a<th>b<tr><th>c<td>d<td>e<tr><th>f<td><td>g</table>",
+        "a | b\nc | d | e\nf | g",
+        "|  | a | b |\n| --- | --- | --- |\n| c | d | e |\n| f |  | g |",
+        "empty cells keep their place",
+    ),
+    (
+        "<table><tr><td>a<td><td>b<tr><td>c<td><td>d<td>e</table>",
+        "a | b\nc | d | e",
+        "| a | b |  |\n| --- | --- | --- |\n| c | d | e |",
+        "a column of nothing is left out",
+    ),
+    (
+        "<table><tr><td>a|b<td>c\\|d<tr><td>e&#124;f&vert;g<td>h&#10;i&amp;j\\k</table>",
+        "a|b | c\\|d\ne&#124;f&vert;g | h&#10;i&amp;j\\k",
+        "| a\\|b | c\\\\\\|d |\n| --- | --- |\n| e\\|f\\|g | h i&amp;j\\k |",
+        "pipes and line ends in cells",
+    ),
+    (
+        "<table><tr><form><td>a</form><td>b<tr><x-y><td>c</x-y><x-y><td>d</x-y></table>",
+        "a | b\nc | d",
+        "| a | b |\n| --- | --- |\n| c | d |",
+        "cells that are not their row's children",
+    ),
+    (
+        f"<table><tr>{'<td>a' * 64}<tr><td>b<td>c</table>",
+        " | ".join("a" * 64) + "\nb | c",
+        f"|{' a |' * 64}\n|{' --- |' * 64}\n| b | c |{'  |' * 62}",
+        "64 columns",
+    ),
+    (
+        f"<table><tr>{'<td>a' * 65}<tr><td>b|<td>c</table>",
+        " | ".join("a" * 65) + "\nb| | c",
+        None,
+        "65 columns",
+    ),
+    (
         "<table><tr><td><table><td>a<td>b</table></table>",
         "a\nb",
         None,
@@ -109,6 +152,17 @@ CASES = [
     ("<p>&lt;b&gt; &amp; c", "&lt;b&gt; &amp; c", None, "entities stay"),
     ("<p>港口<p>😀", "港口\n\n😀", None, "not ASCII"),
     ("", "", None, "empty"),
+    ("<h2>a<a href=#a>¶</a></h2>b", "a\n\nb", "## a\n\nb", "a permalink"),
+    ("<h2><a href=#a># </a> a</h2>", "a", "## a", "a permalink before"),
+    ("<h1>a <a class=x href=#a title=link><b>&sect;</b></a> </h1>", "a", "# a", "a reference"),
+    ("<dl><dt><code>f(x)</code> <a href=s>src</a><a href=#f>🔗\ufe0f</a><dd>b", "f(x) src\n\nb", None, "of two links"),
+    ("<table><caption>t<a href=#t>&#XB6;</a></caption><tr><td>b", "t\n\nb", None, "of a caption"),
+    ("<h2>a<a href=#a>¶x</a></h2>", "a¶x", "## a¶x", "a link with more than a sign"),
+    ("<h2>a <a>b</a> ¶</h2>", "a b ¶", "## a b ¶", "a sign that is no link"),
+    ("<h2>a <a href=#a>¶</a> b</h2>", "a ¶ b", "## a ¶ b", "a sign between"),
+    ("<h2><a name=n>#</a></h2>b", "#\n\nb", "## #\n\nb", "a sign alone"),
+    ("<p>a<a href=#a>¶</a></p>", "a¶", None, "a paragraph's"),
+    ("<h2><a href=x>a<div>¶</a></div></h2>", "a\n\n¶", "## a\n\n## ¶", "a link of two blocks"),
 ]  # fmt: skip
 
 
@@ -139,6 +193,20 @@ def test_what_is_not_kept_leaves_no_trace(keep: list[int], expected: str) -> Non
     assert render(page, np.array(keep, np.bool_), markdown=False) == expected
 
 
+def check_tables(text: str) -> None:
+    """Every row below a rule, and the one above it, has as many cells as the rule."""
+    lines = text.split("\n")
+    for n, line in enumerate(lines):
+        if re.fullmatch(r"\|( --- \|)+", line) and lines[n - 1].startswith("|"):
+            rest = [*takewhile(lambda x: x.startswith("| ") and x.endswith("|"), lines[n:])]
+            assert {cells(row) for row in (lines[n - 1], *rest)} == {line.count("|") - 1}
+
+
+def cells(row: str) -> int:
+    r"""Count cells as GFM does: a pipe ends one unless it is escaped, and `\\` is a backslash."""
+    return len(re.findall(r"(?:\\.|[^|\\])*\|", row)) - 1
+
+
 def check(page: bytes, chance: random.Random) -> None:
     n = len(scratch.scan(page).blocks)
     keep = np.array([chance.random() < 0.7 for _ in range(n)], np.bool_)
@@ -150,6 +218,7 @@ def check(page: bytes, chance: random.Random) -> None:
             assert "\n\n\n" not in text
             assert not re.search(r"[ \t]$", text, re.MULTILINE)
         if markdown:
+            check_tables(text)
             assert text.count("```") % 2 == page.count(b"```") % 2
 
 
