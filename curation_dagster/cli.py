@@ -248,7 +248,14 @@ def funnel(recipe: str, as_json: bool) -> None:
 )
 @click.option("--shards", help="Partition keys, comma-separated; default all that are current.")
 @click.option("--at", type=float, help="A threshold to try, beside those that are there.")
-@click.option("-n", "samples", default=3, show_default=True, help="Documents on either side.")
+@click.option(
+    "-n",
+    "samples",
+    type=click.IntRange(0, 1000),
+    default=3,
+    show_default=True,
+    help="Documents on either side.",
+)
 @click.option(
     "--html",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
@@ -272,7 +279,10 @@ def tune(
     report = tune_.survey(open_lineage(recipe), options)
     click.echo(tune_text.text(report, shutil.get_terminal_size().columns))
     if html:
-        html.write_text(tune_html.page(report), "utf-8")
+        try:
+            html.write_text(tune_html.page(report), "utf-8")
+        except OSError as error:
+            raise click.FileError(str(html), error.strerror or "") from error
         click.echo(f"\nwrote {html}", err=True)
 
 

@@ -233,6 +233,7 @@ def test_what_documents_say_is_text_in_the_html_file(curated):
         (["--signal", SIGNAL, "--stage", "raw"], 2, "'annotated', 'scored'"),
         (["--signal", SIGNAL, "--shards", "alpha-00009"], 2, "no such shards: ['alpha-00009']"),
         (["--signal", "lid_language", "--at", "3"], 2, "--at needs a number"),
+        (["--signal", SIGNAL, "-n", "-1"], 2, "-n"),
         ([], 2, "--signal"),
     ],
 )
@@ -241,6 +242,14 @@ def test_wrong_calls_say_what_to_do(curated, curate, arguments, code, says):
     assert found.exit_code == code
     assert says in found.stderr
     assert found.stdout == ""
+
+
+def test_a_report_that_cannot_be_written_is_one_message(curated, curate, tmp_path):
+    target = tmp_path / "no" / "such" / "folder.html"
+    found = curate("tune", curated[0], "--signal", SIGNAL, "-n", "0", "--html", target)
+    assert found.exit_code == 1
+    assert "folder.html" in found.stderr
+    assert "No such file" in found.stderr
 
 
 def test_before_anything_is_computed_it_says_what_to_run(fresh, copied, curate):
