@@ -92,7 +92,7 @@ def text_stages(texts: pl.Series) -> None:
     rules = {name: keep for _, judge in judges for name, keep in rules_of_bounds(judge).items()}
     stages: dict[str, Callable[[pl.Series], object]] = {
         "normalize": normalize.normalize,
-        "mask e-mail and IP": lambda t: mask.mask(t, email=True, ip=True),
+        "mask e-mail and IP": lambda t: mask.mask(t, ("email", "ip")),
         "language (lid.176)": lambda t: language.language(t, model),
         "Gopher, C4 page, FineWeb signals": lambda t: measure(t, judges),
         "fingerprint (14 x 8)": lambda t: fingerprint(t, Dedup()),

@@ -22,9 +22,11 @@ __all__ = ["njit"]
 _PACKAGE: Final = Path(__file__).parent
 _TABLES: Final = (  # modules whose constants kernels bake in
     "words.py",
+    "annotate/bad_words.py",
     "annotate/c4.py",
+    "annotate/lines.py",
+    "annotate/pii.py",
     "annotate/splitter.py",
-    "annotate/mask.py",
     "dedup/minhash.py",
     "ingest/blocks/features.py",
     "ingest/blocks/markup.py",

@@ -305,11 +305,9 @@ def _version(package: str) -> str:
 
 
 def _measured(step: Any) -> dict[str, Any]:  # noqa: ANN401 - any step
-    """Reduce a step to what `annotate` does for it: thresholds and languages are not its business."""
-    said: dict[str, Any] = content(step)
+    """Reduce a step to what `annotate` does for it: what only `cleaned` reads is not its business."""
     fields = type(step).model_fields
-    bounds = {"languages", "min_prob"} | {k for k in said if fields[k].json_schema_extra}
-    return {k: v for k, v in said.items() if k not in bounds}
+    return {k: v for k, v in content(step).items() if not fields[k].json_schema_extra}
 
 
 def _asks_fasttext(recipe: Recipe) -> bool:

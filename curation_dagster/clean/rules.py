@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from curation_dagster.recipe_steps import Language
+from curation_dagster.recipe_steps import Language, UrlList
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,6 +25,13 @@ def rules_language(config: Language) -> Rules:
         "language": pl.col("lid_language").is_in(list(config.languages)),
         "language_min_prob": pl.col("lid_language_prob") >= config.min_prob,
     }
+
+
+def rules_url_list(config: UrlList) -> Rules:
+    """Keep what is not listed; a document without a url is in no list, and is kept unless told otherwise."""
+    category = pl.col("url_list_category")
+    kept = ~category.is_in(list(config.categories)) if config.categories else category == ""
+    return {"url_list": kept.fill_null(value=config.keep_unknown)}
 
 
 class Bound(NamedTuple):
@@ -44,15 +51,13 @@ class Bound(NamedTuple):
 
 def bounds_of(step: Step) -> Iterator[Bound]:
     """Yield the thresholds of a step, those that are off too; an edit has none."""
-    if isinstance(step, Language):
-        name = "language_min_prob"
-        yield Bound("language", "min_prob", "lid_language_prob", name, step.min_prob)
     for field, info in type(step).model_fields.items():
         extra = info.json_schema_extra
-        if isinstance(extra, dict):
-            signal = str(extra["signal"])
-            rule = f"{signal.split('_', maxsplit=1)[0]}_{field}"
-            yield Bound(str(step.judge), field, signal, rule, getattr(step, field))  # type: ignore[union-attr]
+        if not isinstance(extra, dict) or not field.startswith(("min_", "max_")):
+            continue  # how to measure, or a list to judge by
+        signal = str(extra["signal"])
+        family = "language" if isinstance(step, Language) else signal.split("_", maxsplit=1)[0]
+        yield Bound(str(step.judge), field, signal, f"{family}_{field}", getattr(step, field))  # type: ignore[union-attr]
 
 
 def rules_of_bounds(config: Step) -> Rules:
@@ -69,5 +74,11 @@ def rules_of(steps: Sequence[Step]) -> Rules:
     """Collect the rules of all judges, in order; edits have none."""
     rules: Rules = {}
     for step in steps:
-        rules |= rules_language(step) if isinstance(step, Language) else rules_of_bounds(step)
+        match step:
+            case Language():
+                rules |= rules_language(step)
+            case UrlList():
+                rules |= rules_url_list(step)
+            case _:
+                rules |= rules_of_bounds(step)
     return rules

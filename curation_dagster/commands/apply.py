@@ -99,7 +99,7 @@ def _ingest(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
 
 def _annotate(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
     for docs in _documents(path):
-        found = annotate(docs["text"], recipe.steps)
+        found = annotate(docs["text"], recipe.steps, docs.get_column("url", default=None))
         yield docs.drop("text", *found.columns, strict=False).hstack(found)
 
 
@@ -109,7 +109,7 @@ def _clean(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
     for docs in _documents(path):
         measured = docs
         if not signals <= set(docs.columns):
-            found = annotate(docs["text"], recipe.steps)
+            found = annotate(docs["text"], recipe.steps, docs.get_column("url", default=None))
             measured = docs.drop("text", *found.columns, strict=False).hstack(found)
         yield clean(measured.drop("rejected_by", strict=False), rules)
 

@@ -10,12 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation_dagster.annotate.mask import EMAIL, IP, mask
+from curation_dagster.annotate.mask import mask
+from curation_dagster.annotate.pii import NUMBERED, REFERRED
 from curation_dagster.words import tables, term_hash_oracle
+
+# What an address is, as regular expressions: `_LOCAL` and the others are what the kernels walk over.
+LETTERS = "A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02b8\u0300-\u052f\u1e00-\u1fff"
+_LOCAL = rf"[{LETTERS}0-9_%+'-]"
+_LABEL = rf"(?:[{LETTERS}0-9-]*[{LETTERS}0-9])"
+_TOP = rf"(?:xn--[{LETTERS}0-9-]+|[{LETTERS}][{LETTERS}][{LETTERS}0-9]*)"
+EMAIL = rf"[{LETTERS}0-9]{_LOCAL}*(?:\.{_LOCAL}+)*@(?:{_LABEL}\.)+{_TOP}"
+IP = r"[0-9]+(?:\.[0-9]+){3,}"
 
 FRAGMENTS = st.sampled_from(
     [
-        *"aZ2_.-@'%+ /:\x01\x02\x03\x04\n",
+        *"aZ2_.-@'%+ /:#()x\n",
         *(
             "é",
             "e\u0301",
@@ -29,7 +38,8 @@ FRAGMENTS = st.sampled_from(
             "v",
             ". ",
         ),
-        *("8.8.8.8", "10.0.0.1", "user-0123abcd@example.com", "198.51.100.7"),
+        *("8.8.8.8", "10.0.0.1", "user-0123abcd@example.com", "198.51.100.7", "212.94.201.10"),
+        *("version ", "Sección ", "§", "- ", "2014-10-29 (", "\u00a0", ", “", "절"),
     ]
 )
 TRICKY = st.lists(st.lists(FRAGMENTS, max_size=12).map("".join), max_size=8)
@@ -62,38 +72,69 @@ def is_global(address: str) -> bool:
         return False
 
 
+def is_number(text: str, start: int, end: int) -> bool:  # noqa: PLR0911 - one return a reason
+    """Say if a dotted quad is the number of a version, a section or an item, by `re`."""
+    before, after = text[:start], text[end:]
+    if max(map(int, text[start:end].split("."))) > 49:
+        return False
+    space = "(?:[ \\t\n\v\f\r]|\u00a0)"
+    label = re.search(
+        rf"(?<![^\W\d_])(?<!-)([^\W\d_]+)[.:]?({space}{{0,4}}\(?{space}{{0,4}})\Z", before
+    )
+    if label and label[1].lower() in NUMBERED:
+        return True
+    if re.search(rf"§{space}{{0,4}}\(?{space}{{0,4}}\Z", before):
+        return True
+    if re.search(r"[0-9]{4}-[0-9]{2}-[0-9]{2} \(\Z", before):
+        return True
+    if after.removeprefix(" ").startswith(REFERRED) or after.startswith(REFERRED):
+        return True
+    marked = re.search(r"(?:\A|\n) *(?:[-*+]|#+)[ \t]{1,4}\Z", before)
+    if marked and re.match(r"[\n)]|\.(?:[ \n]|\Z)| [A-Za-z\u0080-\U0010ffff]", after):
+        return True
+    bare = re.search(r"(?:\A|\n) *\Z", before)
+    return bool(bare and re.match(r"\.(?:[ \n]|\Z)| [A-Z\u0080-\U0010ffff]", after))
+
+
 def oracle(text: str) -> tuple[str, int, int]:
     """Mask one text with `re`, which knows no scripts: letters up to Cyrillic stand for them."""
     counts = [0, 0]
-    letters = "A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02b8\u0300-\u052f\u1e00-\u1fff"
-    one = re.sub(r"\\p\{Latin\}.*?\\p\{M\}", letters, EMAIL)
-    email = re.compile(rf"{one}(?:\.{one})*")
-
-    def replace(kind: int, fake: str) -> str:
-        counts[kind] += 1
-        return fake
-
-    def on_email(found: re.Match[str]) -> str:
-        if re.fullmatch("user-[0-9a-f]{8}@example.com", found[0]):
-            return found[0]
-        return replace(0, fake_email(found[0]))
+    email = re.compile(rf"{EMAIL}(?:\.{EMAIL})*")
+    parts: list[str] = []
+    last = 0
+    edge = False
 
     def on_ip(found: re.Match[str]) -> str:
-        before, after = text[: found.start()], text[found.end() :]
+        part = found.string
+        before, after = part[: found.start()], part[found.end() :]
         joined = (
             re.search(r"[A-Za-z0-9_.]\Z|[A-Za-z][-/]\Z", before)
             or re.search(r"\A[A-Za-z_]|\A\.[A-Za-z0-9_]|\A-[A-Za-z]", after)
             or (re.search(r"(\A|\n)\Z", before) and after.startswith(". "))
+            or (not before and edge)
+            or (before in {"-", "/"} and edge)
         )
-        return found[0] if joined or not is_global(found[0]) else replace(1, fake_ip(found[0]))
+        if (
+            joined
+            or not is_global(found[0])
+            or is_number("a" * edge + part, found.start() + edge, found.end() + edge)
+        ):
+            return found[0]
+        counts[1] += 1
+        return fake_ip(found[0])
 
-    text = re.sub("[\x01-\x04]", "", text)
-    text = email.sub(on_email, text) if "@" in text else text
-    return re.sub(IP, on_ip, text), *counts
+    for found in email.finditer(text) if "@" in text else ():
+        parts.append(re.sub(IP, on_ip, text[last : found.start()]))
+        ours = re.fullmatch("user-[0-9a-f]{8}@example.com", found[0])
+        counts[0] += not ours
+        parts.append(found[0] if ours else fake_email(found[0]))
+        last, edge = found.end(), True
+    parts.append(re.sub(IP, on_ip, text[last:]))
+    return "".join(parts), *counts
 
 
 def masked(text: str | None) -> tuple[str | None, int | None, int | None]:
-    row = mask(pl.Series([text], dtype=pl.String), email=True, ip=True).row(0)
+    row = mask(pl.Series([text], dtype=pl.String)).row(0)
     return row[0], row[1], row[2]
 
 
@@ -170,23 +211,9 @@ def test_left_alone(text: str) -> None:
     assert masked(text) == (text, 0, 0)
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        pytest.param("\x01bob\x02 \x0399\x04", "bob 99", id="forged marks"),
-        pytest.param("\x01", "", id="open mark"),
-        pytest.param("\x02\x04\x01\x03", "", id="marks only"),
-        pytest.param("\x018.8.8.8\x02", fake_ip("8.8.8.8"), id="forged kind"),
-        pytest.param("bob\x02@x.org", fake_email("bob@x.org"), id="mark inside"),
-    ],
-)
-def test_marks_cannot_be_forged(text: str, expected: str) -> None:
-    assert masked(text)[0] == expected
-
-
 def test_case_does_not_matter_and_hosts_do() -> None:
     texts = pl.Series(["BOB@X.org", "bob@x.ORG", "bob@y.org"])
-    out = mask(texts, email=True, ip=True)["text"].to_list()
+    out = mask(texts)["text"].to_list()
     assert out[0] == out[1] != out[2]
 
 
@@ -200,21 +227,22 @@ def test_neighbours_stay_apart_when_masked(text: str) -> None:
 
 def test_null_and_no_rows() -> None:
     assert masked(None) == (None, None, None)
-    empty = mask(pl.Series([], dtype=pl.String), email=True, ip=True)
+    empty = mask(pl.Series([], dtype=pl.String))
     assert empty.schema == {
         "text": pl.String,
-        "pii_email_count": pl.UInt32,
-        "pii_ip_count": pl.UInt32,
+        "masked_email_count": pl.UInt32,
+        "masked_ip_count": pl.UInt32,
     }
 
 
-@pytest.mark.parametrize(("email", "ip"), [(True, False), (False, True), (False, False)])
-def test_what_is_not_looked_for_is_not_counted(email: bool, ip: bool) -> None:
-    text, emails, ips = mask(pl.Series(["bob@x.org 8.8.8.8"]), email=email, ip=ip).row(0)
-    assert text == f"{fake_email('bob@x.org') if email else 'bob@x.org'} " + (
-        fake_ip("8.8.8.8") if ip else "8.8.8.8"
-    )
-    assert (emails, ips) == (1 if email else None, 1 if ip else None)
+@pytest.mark.parametrize("kinds", [("email",), ("ip",), ()])
+def test_what_is_not_looked_for_is_not_there(kinds: tuple[str, ...]) -> None:
+    row = mask(pl.Series(["bob@x.org 8.8.8.8"]), kinds).row(0, named=True)
+    assert row == {
+        "text": f"{fake_email('bob@x.org') if 'email' in kinds else 'bob@x.org'} "
+        + (fake_ip("8.8.8.8") if "ip" in kinds else "8.8.8.8"),
+        **{f"masked_{kind}_count": 1 for kind in kinds},
+    }
 
 
 def test_every_first_two_bytes_against_ipaddress() -> None:
@@ -242,26 +270,26 @@ def test_every_first_two_bytes_against_ipaddress() -> None:
     quads = [
         f"{a}.{b}.{c}.77" for a in special for b in range(256) for c in (0, 1, 2, 99, 100, 113)
     ]
-    quads = [q for q in quads if q != "192.0.0.77"]  # ipaddress changed its mind in 3.11.10
-    counts = mask(pl.Series(quads), email=False, ip=True)["pii_ip_count"].to_list()
-    assert [q for q, n in zip(quads, counts, strict=True) if bool(n) != is_global(q)] == []
+    quads = [f"at {q}" for q in quads if q != "192.0.0.77"]  # ipaddress changed its mind in 3.11.10
+    counts = mask(pl.Series(quads), ("ip",))["masked_ip_count"].to_list()
+    assert [q for q, n in zip(quads, counts, strict=True) if bool(n) != is_global(q[3:])] == []
 
 
 def test_installed_text(installed: list[str]) -> None:
-    assert mask(pl.Series(installed), email=True, ip=True).rows() == [oracle(t) for t in installed]
+    assert mask(pl.Series(installed)).rows() == [oracle(t) for t in installed]
 
 
 def test_corpus(corpus: list[str]) -> None:
-    assert mask(pl.Series(corpus), email=True, ip=True).rows() == [oracle(t) for t in corpus]
+    assert mask(pl.Series(corpus)).rows() == [oracle(t) for t in corpus]
 
 
 @settings(deadline=None, derandomize=True)
 @given(TRICKY)
 def test_masking_is_idempotent_and_order_free(texts: list[str]) -> None:
     series = pl.Series(texts, dtype=pl.String)
-    once = mask(series, email=True, ip=True)
-    again = mask(once["text"], email=True, ip=True)
+    once = mask(series)
+    again = mask(once["text"])
     assert again["text"].to_list() == once["text"].to_list()
-    assert again.select(pl.col("^pii.*$").sum()).row(0) == (0, 0)
-    assert mask(series.reverse(), email=True, ip=True).reverse().equals(once)
+    assert again.select(pl.col("^masked.*$").sum()).row(0) == (0, 0)
+    assert mask(series.reverse()).reverse().equals(once)
     assert [masked(t) for t in texts] == once.rows() == [oracle(t) for t in texts]

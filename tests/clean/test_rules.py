@@ -103,7 +103,7 @@ def test_every_threshold_is_a_rule_on_one_signal_in_order() -> None:
 def test_preset_is_the_paper_and_writes_everything_out() -> None:
     preset = presets()["gopher-2021"]
     steps = TypeAdapter(tuple[Step, ...]).validate_python(preset["steps"])
-    assert steps == (REPETITION_STEP, QUALITY_STEP)
+    assert steps == (QUALITY_STEP, REPETITION_STEP)
     assert [step.model_fields_set | {"stop_words"} for step in steps] == [
         set(type(step).model_fields) | {"stop_words"} for step in steps
     ]

@@ -38,7 +38,10 @@ def steps_with_defaults() -> list[Step]:
     adapter = TypeAdapter(Step)
     found += [adapter.validate_python({"judge": name}) for name in FAMILIES]
     found += [adapter.validate_python({"edit": name}) for name in EDITS]
-    return [*found, adapter.validate_python({"edit": "mask"})]
+    return [
+        *found,
+        *(adapter.validate_python(step) for step in ({"edit": "mask"}, {"judge": "pii"})),
+    ]
 
 
 def test_docs_signals_is_what_the_code_says():

@@ -168,7 +168,7 @@ class Page(HTMLParser):
         self.words += data
 
 
-@pytest.mark.parametrize("signal", [SIGNAL, "lid_language", "pii_email_count"])
+@pytest.mark.parametrize("signal", [SIGNAL, "lid_language", "masked_email_count"])
 def test_the_html_file_is_self_contained(curated, curate, tmp_path, signal):
     made = tmp_path / "report.html"
     found = curate("tune", curated[0], "--signal", signal, "--html", made)

@@ -326,10 +326,10 @@ def test_preset_is_its_steps_with_single_fields_overridden(
     new = 'preset = "gopher-2021"\n[steps.gopher_quality]\nmin_words = 5'
     recipe = load(small(tmp_path, recipe_text.replace('edit = "normalize"', new)))
     assert recipe.steps[:2] == (
-        GopherRepetition(judge="gopher_repetition"),
         GopherQuality(judge="gopher_quality", min_words=5),
+        GopherRepetition(judge="gopher_repetition"),
     )
-    assert presets()["gopher-2021"]["steps"][1]["min_words"] == 50
+    assert presets()["gopher-2021"]["steps"][0]["min_words"] == 50
 
 
 def test_paths_are_relative_to_the_recipe(

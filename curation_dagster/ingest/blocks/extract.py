@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from curation_dagster.ingest.blocks.scratch import Scanned
 
 _FEW_WORDS: Final = 60  # expected main text below which the page's description is worth adding
+_LEAST_SCORE: Final = 0.2  # expected F-beta below which a page has no main text
 _COVERED: Final = 0.8
 _COMMENT_WORDS, _COMMENT_LINK_SHARE = 5, 0.5
 REFUSED: Final = {1: "too many elements", 2: "too many blocks of text"}
@@ -37,7 +38,8 @@ def main_text(
 ) -> str:
     """Return the main text of a scanned page, "" where there is none; `model` is the shipped one by default.
 
-    The page's own description stands before a short text that does not hold its words.
+    The page's own description stands before a short text that does not hold its words. Customers' reviews are
+    comments, unless there is little else.
     """
     if not len(page.blocks):
         return ""
@@ -52,7 +54,11 @@ def main_text(
     p = probabilities(page, model)
     twins_kernel.settle(page.blocks, page.flags, twins(page), p)
     words = page.blocks[:, scan_kernel.WORDS]
-    keep, expected = forest_kernel.select(p, words, model.beta)
+    if not comments:
+        opinions = reviews(page)
+        if p[~opinions] @ words[~opinions] >= _FEW_WORDS:
+            p[opinions] = 0
+    keep, expected = forest_kernel.select(p, words, model.beta, _LEAST_SCORE)
     unity_kernel.complete(page.blocks, page.tags, page.parents, p, keep)
     if comments:
         keep |= _comments(page)
@@ -91,6 +97,16 @@ def twins(page: Scanned) -> NDArray[np.int32]:
     found: NDArray[np.int32] = twins_kernel.twins(
         page.blocks, page.tags, page.parents, page.flags, page.class_from, page.class_to
     )
+    return found
+
+
+def reviews(page: Scanned) -> NDArray[np.bool_]:
+    """Return which blocks lie in a section of customers' reviews."""
+    from curation_dagster.ingest.blocks import reviews_kernel
+
+    found: NDArray[np.bool_] = reviews_kernel.reviews(
+        page.blocks, page.tags, page.parents, page.flags, page.class_from, page.class_to, page.classes
+    )  # fmt: skip
     return found
 
 

@@ -49,11 +49,12 @@ def predict(rows, selected, width, starts, features, thresholds, kept, values, o
 
 
 @njit(cache=True, nogil=True)
-def select(p, words, beta):
+def select(p, words, beta, least):
     """Choose the blocks that maximise the expected F-beta: the most probable ones, as many as pay.
 
     p is the chance that a block's words are content, so a prefix of k blocks finds sum(p * words) of
-    the expected total. Ties keep the order of the page. Returns (mask, expected words kept).
+    the expected total. Ties keep the order of the page. Where even the best F-beta is below `least`, none is
+    chosen. Returns (mask, expected words kept).
     """
     n = len(p)
     keep = np.zeros(n, np.bool_)
@@ -73,6 +74,8 @@ def select(p, words, beta):
         score = found / (kept + weight * total + 1e-9)
         if score > best:
             best, n_best = score, k + 1
+    if (1.0 + weight) * best < least:
+        n_best = 0
     expected = 0.0
     for k in range(n_best):
         keep[order[k]] = True

@@ -105,8 +105,12 @@ def brute_force(p: list[float], words: list[int], beta: float) -> tuple[float, l
     return best, [i in chosen for i in range(len(p))]
 
 
-def select(p: list[float], words: list[int], beta: float) -> tuple[list[bool], float]:
-    keep, expected = forest_kernel.select(np.array(p, np.float32), np.array(words, np.int32), beta)
+def select(
+    p: list[float], words: list[int], beta: float, least: float = 0.0
+) -> tuple[list[bool], float]:
+    keep, expected = forest_kernel.select(
+        np.array(p, np.float32), np.array(words, np.int32), beta, least
+    )
     return keep.tolist(), expected
 
 
@@ -128,6 +132,21 @@ def test_select(p: list[float], words: list[int], keep: list[bool]) -> None:
     assert found == keep
     assert expected == pytest.approx(
         sum(x * w for x, w, k in zip(p, words, keep, strict=True) if k)
+    )
+
+
+@pytest.mark.parametrize(
+    ("p", "keep"),
+    [
+        pytest.param([0.12, 0.1], [True, True], id="expected F1 of .2 = 2 * 22 / (200 + 22)"),
+        pytest.param([0.1, 0.1], [False, False], id="below it"),
+        pytest.param([1.0, 0.0], [True, False], id="half the page"),
+    ],
+)
+def test_a_page_without_main_text(p: list[float], keep: list[bool]) -> None:
+    assert select(p, [100, 100], 1.0, 2 * 22 / 222 - 1e-4) == (
+        keep,
+        pytest.approx(sum(100 * x for x, k in zip(p, keep, strict=True) if k)),
     )
 
 
