@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/bash
 
-.PHONY: help setup lock format check test test-slow demo ui bench
+.PHONY: help setup lock format check test test-slow demo docs ui bench
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -46,6 +46,9 @@ demo: setup ## Crawl the documentation on this machine and curate it, from WARC 
 	@echo "      .venv/bin/curate sample demo cleaned   documents a rule rejected, beside some it kept"
 	@echo "      .venv/bin/curate explain DOC_ID        the story of any one of them"
 	@echo "      ls data/store/releases/demo            manifest, dataset card, shards as JSONL.zst"
+
+docs: setup ## docs/signals.md, out of the code
+	$(BIN)/curate signals --markdown > docs/signals.md.new && mv docs/signals.md.new docs/signals.md
 
 ui: setup ## The Dagster UI on http://127.0.0.1:3000
 	$(BIN)/curate ui

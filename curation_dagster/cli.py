@@ -7,6 +7,7 @@ recipe is wrong; 3 everything ran and a check failed.
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -237,6 +238,54 @@ def funnel(recipe: str, as_json: bool) -> None:
         look.print_funnel(found)
 
 
+@main.command()
+@click.argument("recipe")
+@click.option("--signal", required=True, help="Which; `curate signals` lists all.")
+@click.option(
+    "--stage",
+    type=click.Choice(["annotated", "scored"]),
+    help="Whose table to read; default: the one that has the signal.",
+)
+@click.option("--shards", help="Partition keys, comma-separated; default all that are current.")
+@click.option("--at", type=float, help="A threshold to try, beside those that are there.")
+@click.option(
+    "-n",
+    "samples",
+    type=click.IntRange(0, 1000),
+    default=3,
+    show_default=True,
+    help="Documents on either side.",
+)
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Also write the report as one file to look at in a browser.",
+)
+def tune(
+    recipe: str, signal: str, stage: str | None, shards: str | None, at: float | None, samples: int, html: Path | None
+) -> None:  # fmt: skip
+    """Show what a threshold on one signal would reject of RECIPE's documents, and documents on both sides of it.
+
+    Reads the table that is there and computes nothing: its distribution, a ladder of thresholds with the share of
+    documents and bytes each rejects, alone and in addition to the recipe's other rules.
+
+    Exit codes: 0, 1 when nothing is computed yet, 2 for a wrong call or recipe.
+    """
+    from curation_dagster.commands import tune as tune_
+    from curation_dagster.commands import tune_html, tune_text
+
+    wanted = tuple(shards.split(",")) if shards else ()
+    options = tune_.Options(signal, stage, wanted, samples, at)
+    report = tune_.survey(open_lineage(recipe), options)
+    click.echo(tune_text.text(report, shutil.get_terminal_size().columns))
+    if html:
+        try:
+            html.write_text(tune_html.page(report), "utf-8")
+        except OSError as error:
+            raise click.FileError(str(html), error.strerror or "") from error
+        click.echo(f"\nwrote {html}", err=True)
+
+
 TARGET = click.argument("target", nargs=-1, required=True, metavar="[RECIPE] STAGE")
 
 
@@ -344,13 +393,38 @@ def apply(stage: str, source: Path, target: Path, recipe: str | None) -> None:
 
 
 @main.command()
-def presets() -> None:
-    """List the shipped rule sets with their sources."""
-    from curation_dagster.recipe_file import presets as presets_
+@click.argument("name", required=False)
+@click.option(
+    "--import",
+    "foreign",
+    type=(click.Choice(["fineweb2"]), click.Path(exists=True, dir_okay=False, path_type=Path)),
+    metavar="fineweb2 CONFIG.yml",
+    help="Print the steps that a configuration of FineWeb2 (configs/fra_Latn.yml) stands for, as TOML.",
+)
+def presets(name: str | None, foreign: tuple[str, Path] | None) -> None:
+    """List the shipped rule sets with their sources, or every threshold of the one called NAME."""
+    from curation_dagster.commands import rule_sets
 
-    for name, preset in presets_().items():
-        judges = ", ".join(step.get("judge") or step["edit"] for step in preset["steps"])
-        click.echo(f"{name}: {preset['title']} ({preset['source']}): {judges}")
+    if foreign:
+        from curation_dagster.commands.fineweb2 import convert
+
+        click.echo(convert(foreign[1]), nl=False)
+    elif name:
+        rule_sets.show_preset(name)
+    else:
+        rule_sets.list_presets()
+
+
+@main.command()
+@click.option("--markdown", is_flag=True, help="Write docs/signals.md.")
+def signals(markdown: bool) -> None:
+    """List every signal: name, type, definition, source, and the presets that have a threshold on it."""
+    from curation_dagster.commands import rule_sets
+
+    if markdown:
+        click.echo(rule_sets.markdown(), nl=False)
+    else:
+        rule_sets.print_signals()
 
 
 @main.command()

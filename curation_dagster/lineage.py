@@ -55,7 +55,7 @@ _TEXT = ("raw", "annotated", "deduped")
 STAGES = (
     Stage("raw", "3", "shard"),
     Stage("annotated", "2", "shard", same=("raw",), follows="raw"),
-    Stage("cleaned", "1", "shard", same=("annotated",), follows="annotated"),
+    Stage("cleaned", "2", "shard", same=("annotated",), follows="annotated"),
     Stage("fingerprinted", "1", "shard", same=("raw", "annotated", "cleaned"), follows="cleaned"),
     Stage("duplicates", "1", "none", whole=("fingerprinted",)),
     Stage("deduped", "1", "shard", same=("cleaned",), slice=("duplicates",), follows="cleaned"),

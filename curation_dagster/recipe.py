@@ -244,6 +244,7 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
         judges = tuple(getattr(s, "judge", None) for s in self.steps)
+        edits = tuple(getattr(s, "edit", None) for s in self.steps)
         for what, where, names in (
             ("source", ("sources", "name"), self.source_names),
             ("phase", ("mix", "phases", "name"), tuple(p.name for p in self.mix.phases)),
@@ -253,6 +254,8 @@ class Recipe(Section):
                 tuple(b.name for b in self.decontaminate.benchmarks),
             ),
             ("judge", ("steps", "judge"), judges),
+            # an edit notes signals of its own name; only `normalize` notes none
+            ("edit", ("steps", "edit"), tuple(None if e == "normalize" else e for e in edits)),
         ):
             for i, name in enumerate(names):
                 if name in names[:i] and name is not None:

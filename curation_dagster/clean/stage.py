@@ -34,10 +34,19 @@ def clean(signals: pl.DataFrame, rules: Rules) -> pl.DataFrame:
     )
 
 
+def failures(signals: pl.DataFrame, rules: Rules) -> dict[str, int]:
+    """Count the documents that fail each rule. A verdict names the first rule only, which may hide the others."""
+    if not rules:
+        return {}
+    fails = {name: (~keep.fill_null(value=False)).sum() for name, keep in rules.items()}
+    return signals.select(**fails).row(0, named=True)
+
+
 def clean_shard(job: Job, files: Files) -> dict[str, Any]:
     """Write `cleaned` for one shard."""
     rules = rules_of(job.recipe.steps)
     nulls: dict[str, int] = {}
+    failed = dict.fromkeys(rules, 0)  # documents that fail a rule, whatever they fail before it
 
     def frames() -> Iterator[pl.DataFrame]:
         columns = [
@@ -49,6 +58,11 @@ def clean_shard(job: Job, files: Files) -> dict[str, Any]:
         for signals in table.batches(files.one("annotated"), columns):
             for name, count in signals.null_count().row(0, named=True).items():
                 nulls[name] = nulls.get(name, 0) + count
-            yield clean(signals, rules).select(list(schema.CLEANED))
+            judged = clean(signals, rules)
+            for name, count in failures(signals, rules).items():
+                failed[name] += count
+            yield judged.select(list(schema.CLEANED))
 
-    return write_table(job, files, schema.CLEANED, frames(), rules=sorted(rules), unmeasured=nulls)
+    return write_table(
+        job, files, schema.CLEANED, frames(), rules=sorted(rules), unmeasured=nulls, failed=failed
+    )

@@ -16,7 +16,8 @@ from curation_dagster.lineage import BY_NAME, Lineage
 
 Finding = tuple[bool, dict[str, Any]]
 Check = Callable[[Lineage, str, list[Receipt]], Finding]
-_WARN = {"budget", "undamaged"}
+_WARN = {"budget", "undamaged", "rules_fired"}
+_SOME_ROWS, _ENOUGH_ROWS = 100, 10_000  # documents of which a useful rule keeps one; rejects one
 
 
 def described(stage: str) -> dict[str, str]:
@@ -103,9 +104,28 @@ def rules_saw_columns(lineage: Lineage, _stage: str, receipts: list[Receipt]) ->
         if name not in applied
         or (rows and any(nulls.get(c, rows) == rows for c in keep.meta.root_names()))
     )
-    fired = {rule for r in receipts for rule in r.summary["rejected"]}
-    silent = sorted(name for name in wanted if f"clean.{name}" not in fired)
-    return not blind, {"rules": len(wanted), "blind": blind, "never_fired": silent}
+    return not blind, {"rules": len(wanted), "blind": blind}
+
+
+def rules_fired(lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
+    """Every rule keeps one of 100 documents or more, and rejects one of 10,000 or more: else it may test nothing.
+
+    Counted whatever the other rules reject. Dolma's published mixes name three signals that its taggers call
+    otherwise, and such a rule is silent.
+    """
+    rows = sum(r.summary["rows"] for r in receipts)
+    failed = dict.fromkeys(rules_of(lineage.recipe.steps), 0)
+    for receipt in receipts:
+        for rule, count in receipt.summary["failed"].items():
+            failed[rule] = failed.get(rule, 0) + count
+    always = [rule for rule, count in failed.items() if rows and count == rows]
+    never = [rule for rule, count in failed.items() if rows and not count]
+    reasons = [f"{r} rejects all {rows:,} documents" for r in always if rows >= _SOME_ROWS]
+    reasons += [f"{r} rejects none of {rows:,} documents" for r in never if rows >= _ENOUGH_ROWS]
+    rejected = {rule: f"{count:,}" for rule, count in failed.items() if 0 < count < rows}
+    return not reasons, {
+        "reason": reasons, "documents": rows, "always": always, "never": never, "rejected": rejected,
+    }  # fmt: skip
 
 
 def benchmarks_found(_lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
@@ -193,7 +213,12 @@ def _of(stage: str) -> dict[str, Check]:
     per_shard: dict[str, Check] = {"conservation": conservation, "schema": schema}
     special: dict[str, dict[str, Check]] = {
         "raw": per_shard | {"undamaged": undamaged},
-        "cleaned": per_shard | {"retention": retention, "rules_saw_columns": rules_saw_columns},
+        "cleaned": per_shard
+        | {
+            "retention": retention,
+            "rules_saw_columns": rules_saw_columns,
+            "rules_fired": rules_fired,
+        },
         "deduped": per_shard | {"retention": retention},
         "duplicates": {"schema": schema},
         "classifier": {"held_out": held_out},

@@ -7,6 +7,7 @@ import pytest
 from conftest_graph import curate
 
 from curation_dagster import job, table
+from curation_dagster.clean.rules import rules_of
 from curation_dagster.clean.stage import clean_shard
 from curation_dagster.errors import IntegrityError, SchemaError
 from curation_dagster.export.audit import audit
@@ -80,6 +81,73 @@ def test_a_check_fails_on_what_breaks_it(curated, stage, check, change):
     if check == "rules_saw_columns" and "unmeasured" in change:
         given = [changed(r, unmeasured={"gopher_word_count": r.summary["rows"]}) for r in given]
     assert verdicts(curated[2], stage, given)[check] is False
+
+
+def fired(curated, rows: int, failed: dict[str, int]) -> tuple[bool, dict]:
+    """Ask the check about a run of two partitions whose rules failed so many documents together."""
+    lineage = curated[2]
+    first, second = receipts(lineage, "cleaned")[:2]
+    every = dict.fromkeys(first.summary["failed"], 1)
+    halves = [
+        changed(first, rows=rows - 1, failed=every | failed),
+        changed(second, rows=1, failed={}),
+    ]
+    return checks.rules_fired(lineage, "cleaned", halves)
+
+
+@pytest.mark.parametrize(
+    ("rows", "failed", "reason"),
+    [
+        pytest.param(9_999, {"gopher_max_words": 0}, None, id="never, of few"),
+        pytest.param(
+            10_000,
+            {"gopher_max_words": 0},
+            "gopher_max_words rejects none of 10,000 documents",
+            id="never",
+        ),
+        pytest.param(10_000, {"gopher_max_words": 1}, None, id="once"),
+        pytest.param(99, {"language": 99}, None, id="always, of few"),
+        pytest.param(100, {"language": 100}, "language rejects all 100 documents", id="always"),
+        pytest.param(100, {"language": 99}, None, id="all but one"),
+    ],
+)
+def test_a_rule_that_never_or_always_fires_is_named(curated, rows, failed, reason):
+    passed, metadata = fired(curated, rows, failed)
+    assert metadata["reason"] == ([reason] if reason else [])
+    assert passed is (reason is None)
+    ((rule, count),) = failed.items()
+    assert (rule in metadata["never"]) is (count == 0)
+    assert (rule in metadata["always"]) is (count == rows)
+
+
+def test_the_failures_of_a_rule_are_counted_whatever_hides_it(curated):
+    """An oracle: each rule by itself over the signals, whereas a verdict names the first only."""
+    lineage = curated[2]
+    signals = pl.concat(
+        pl.read_parquet(lineage.store.path(lineage.current("annotated", key).name))
+        for key in lineage.partitions("annotated")
+    )
+    found: dict[str, int] = {}
+    for receipt in receipts(lineage, "cleaned"):
+        for rule, count in receipt.summary["failed"].items():
+            found[rule] = found.get(rule, 0) + count
+    rules = rules_of(lineage.recipe.steps)
+    assert found == {
+        rule: signals.height - signals.filter(keep).height for rule, keep in rules.items()
+    }
+    named = sum(r.summary["rows"] - r.summary["kept"] for r in receipts(lineage, "cleaned"))
+    assert sum(found.values()) > named
+
+
+def test_a_rule_that_never_fires_warns(curated):
+    import dagster as dg
+
+    lineage = curated[2]
+    given = [changed(r, rows=10**5, failed={}) for r in receipts(lineage, "cleaned")]
+    found = checks.results(lineage, dg.AssetKey(["tiny", "cleaned"]), "cleaned", given)
+    warned = next(r for r in found if r.check_name == "rules_fired")
+    assert (warned.passed, warned.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "gopher_min_words rejects none of 400,000 documents" in warned.metadata["reason"].value
 
 
 def test_the_schema_check_fails_on_partitions_that_differ(curated):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from curation_dagster import lineage as lineage_
-from curation_dagster import plan
+from curation_dagster import plan, table
 from curation_dagster.annotate.stage import annotate_shard
 from curation_dagster.clean.stage import clean_shard
 from curation_dagster.decontaminate.stage import decide_shard, scan_shard
@@ -62,6 +62,14 @@ edit = "normalize"
 [[steps]]
 judge = "gopher_quality"
 min_words = 20
+
+[[steps]]
+judge = "fineweb"
+short_line_chars = 30
+min_terminal_line_ratio = "off"
+max_short_line_ratio = 1
+max_dup_line_char_ratio = "off"
+max_newline_word_ratio = "off"
 
 [score.classifier]
 good = { shards = ["books-00000"] }
@@ -176,6 +184,34 @@ CHANGES = [
         id="a threshold",
     ),
     pytest.param(
+        "min_words = 20",
+        'min_words = "off"',
+        {"cleaned", "fingerprinted"},
+        {"raw", "annotated"},
+        id="a threshold off",
+    ),
+    pytest.param(
+        "max_short_line_ratio = 1",
+        "max_short_line_ratio = 0.9",
+        {"cleaned"},
+        {"raw", "annotated"},
+        id="a threshold of another judge",
+    ),
+    pytest.param(
+        "short_line_chars = 30",
+        "short_line_chars = 5",
+        {"annotated", "cleaned"},
+        {"raw"},
+        id="how a signal is measured",
+    ),
+    pytest.param(
+        "min_words = 20",
+        'min_words = 20\nstop_words = ["the", "and", "of"]',
+        {"annotated", "cleaned"},
+        {"raw"},
+        id="which words are counted",
+    ),
+    pytest.param(
         '[[steps]]\nedit = "normalize"\n\n',
         "",
         {"annotated", "cleaned"},
@@ -284,6 +320,25 @@ def test_a_change_reaches_what_reads_it(
     assert inputs(load(path)) == before
 
 
+def test_judging_again_reads_no_text(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`raw` is not opened, and of `annotated` only the columns that rules are about."""
+    read: list[tuple[str, set[str]]] = []
+    whole = table.batches
+
+    def recorded(source: Any, columns: Any = None) -> Any:
+        read.append((Path(source).name.split(".")[0], set(columns)))
+        return whole(source, columns)
+
+    recipe = change(path, "min_words = 20", "min_words = 1")
+    lineage = Lineage(recipe, Store(recipe.root))
+    assert BY_NAME["cleaned"].parents == ("annotated",)
+    monkeypatch.setattr(table, "batches", recorded)
+    assert all(run_stage(lineage, "cleaned").values())
+    assert len(read) == len(lineage.shards)
+    assert not any("text" in columns for _, columns in read)
+    assert all({"gopher_word_count", "text_bytes"} < columns for _, columns in read)
+
+
 def test_every_section_of_a_recipe_is_read_by_a_stage(finished: Path) -> None:
     """A field that no stage's INPUT covers would be changed without effect."""
     recipe = load(finished)
@@ -381,7 +436,7 @@ def test_a_new_library_or_code_version_recomputes_what_stores_its_output(
         assert lineage.state("scored", "web-00000") == "stale"
         assert lineage.why("scored", "web-00000") == "changed: libraries (gigatoken)"
         assert lineage.state("deduped", "web-00000") == "current"
-    newer = {**BY_NAME, "cleaned": lineage_.Stage("cleaned", "2", "shard", same=("annotated",))}
+    newer = {**BY_NAME, "cleaned": lineage_.Stage("cleaned", "99", "shard", same=("annotated",))}
     monkeypatch.setattr(lineage_, "BY_NAME", newer)
     assert Lineage(recipe, Store(recipe.root)).why("cleaned", "web-00000") == "changed: code"
     monkeypatch.undo()
