@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from curation_dagster.annotate import c4, fineweb, gopher
+from curation_dagster.annotate import c4, dclm, dolma, fineweb, gopher, redstone, refinedweb
 
 if TYPE_CHECKING:
     from curation_dagster.annotate.family import Edit, Family
@@ -14,5 +14,14 @@ FAMILIES: dict[str, Family] = {
     "gopher_repetition": gopher.REPETITION,
     "c4": c4.PAGE,
     "fineweb": fineweb.FAMILY,
+    "refinedweb": refinedweb.PAGE,
+    "dclm": dclm.FAMILY,
+    "dolma": dolma.FAMILY,
+    "redstone": redstone.FAMILY,
 }
-EDITS: dict[str, Edit] = {"c4_lines": c4.LINES}
+EDITS: dict[str, Edit] = {
+    "c4_lines": c4.LINES,
+    "dclm_text": dclm.TEXT,
+    "refinedweb_lines": refinedweb.LINES,
+    "redstone_sentences": redstone.SENTENCES,
+}

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from curation_dagster.annotate import splitter
+from curation_dagster.annotate import segments, spaced, splitter
 from curation_dagster.words import buffers, texts_from
 
 if TYPE_CHECKING:
@@ -102,6 +102,21 @@ class Chunk:
     def words(self) -> splitter.Words:
         """Return the words of the texts, by the rule of `splitter`."""
         return splitter.split(self.data, self.offsets)
+
+    @cached_property
+    def spaced(self) -> spaced.Spaced:
+        """Return the words by white space."""
+        return spaced.split(self.data, self.offsets, fold=False)
+
+    @cached_property
+    def folded(self) -> spaced.Spaced:
+        """Return the words by white space, in lower case."""
+        return spaced.split(self.data, self.offsets, fold=True)
+
+    @cached_property
+    def segments(self) -> spaced.Spaced:
+        """Return the words of UAX #29 that start with a letter or digit."""
+        return segments.split(self.data, self.offsets)
 
     @cached_property
     def most_lines(self) -> int:

@@ -19,7 +19,15 @@ from curation_dagster.annotate.mask import mask
 from curation_dagster.annotate.normalize import normalize
 from curation_dagster.documents import documents
 from curation_dagster.job import write_table
-from curation_dagster.recipe_steps import C4Lines, Language, Mask, Normalize
+from curation_dagster.recipe_steps import (
+    C4Lines,
+    DclmText,
+    Language,
+    Mask,
+    Normalize,
+    RedStoneSentences,
+    RefinedWebLines,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,7 +51,12 @@ def signal_columns(steps: Sequence[Step]) -> Columns:
                 found |= _MASKED
             case Language():
                 found |= LANGUAGE_COLUMNS
-            case C4Lines(edit=name):
+            case (
+                C4Lines(edit=name)
+                | DclmText(edit=name)
+                | RefinedWebLines(edit=name)
+                | RedStoneSentences(edit=name)
+            ):
                 found |= EDITS[name].columns
             case _:
                 found |= FAMILIES[step.judge].columns
@@ -65,7 +78,12 @@ def annotate(texts: pl.Series, steps: Sequence[Step]) -> pl.DataFrame:
                 masked = mask(texts, email=email, ip=ip)
                 texts = masked["text"]
                 signals.append(masked.drop("text"))
-            case C4Lines(edit=name):
+            case (
+                C4Lines(edit=name)
+                | DclmText(edit=name)
+                | RefinedWebLines(edit=name)
+                | RedStoneSentences(edit=name)
+            ):
                 edited = rewrite(texts, EDITS[name], step)
                 texts = edited["text"]
                 signals.append(edited.drop("text"))
