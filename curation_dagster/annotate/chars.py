@@ -22,6 +22,7 @@ WORD = 64  # \w: alphanumeric or underscore
 CAPITAL = 128  # category Lu
 STARTER = 256  # category Lu or Lo: what a sentence may start with
 BLANK = 512  # category N, Z or C: numbers, separators and controls
+SYMBOL = 4096  # "#" and U+2026
 OPENING, CLOSING = 1024, 2048  # quotes and brackets before and behind a sentence
 
 _OPENINGS, _CLOSINGS = "'\"([\u00bf\u00a1", "'\")]"
@@ -40,4 +41,5 @@ def _kind_of(char: str) -> int:
     kind |= WORD * (char.isalnum() or char == "_") | CAPITAL * (category == "Lu")
     kind |= STARTER * (category in {"Lu", "Lo"}) | BLANK * (category[0] in "NZC")
     kind |= OPENING * (category == "Pi" or char in _OPENINGS)
+    kind |= SYMBOL * (char in "#\u2026")
     return kind | CLOSING * (category == "Pf" or char in _CLOSINGS)

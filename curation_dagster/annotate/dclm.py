@@ -154,7 +154,6 @@ def _measure(chunk: Chunk, judge: object) -> dict[str, NDArray[Any]]:  # noqa: A
         chunk.data,
         chunk.offsets,
         chars.kinds(),
-        chunk.spaced,
         chunk.segments,
         ngrams_kernel.scratch(chunk.segments.most, chunk.most_lines),
         counts,

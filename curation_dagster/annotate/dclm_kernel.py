@@ -8,9 +8,10 @@ numba.
 
 import numpy as np
 
-from curation_dagster.annotate.chars import SPACE, WORD
+from curation_dagster.annotate.chars import ALPHA, SPACE, SYMBOL, WORD
 from curation_dagster.annotate.chars_kernel import (
     FEED,
+    NONE,
     before,
     copied_pieces,
     counted_words,
@@ -19,12 +20,13 @@ from curation_dagster.annotate.chars_kernel import (
 )
 from curation_dagster.annotate.gopher_kernel import mask_for, ratio
 from curation_dagster.annotate.ngrams_kernel import COVERED, LONGEST, TIMES, repeats
-from curation_dagster.annotate.spaced import HAS_ALPHA, IS_STOP_ANY_CASE
+from curation_dagster.annotate.spaced import IS_STOP_ANY_CASE
+from curation_dagster.annotate.spaced_kernel import stop_flags
 from curation_dagster.annotate.splitter_kernel import BASE
 from curation_dagster.compiled import njit
 from curation_dagster.words_kernel import U, decode
 
-DOT, SLASH, COLON, HASH, STAR, DASH = 0x2E, 0x2F, 0x3A, 0x23, 0x2A, 0x2D
+DOT, SLASH, COLON, STAR, DASH = 0x2E, 0x2F, 0x3A, 0x2A, 0x2D
 BULLET, DISC, ELLIPSIS = 0x2022, 0x25CF, 0x2026
 MOST_HOST, MOST_SPACES, MOST_DOMAIN = 256, 10, 24
 
@@ -243,25 +245,46 @@ def _is_spaced_dots(data, i, end):
 
 
 @njit
-def _symbols(data, begin, end):
-    """Count '#', '...', '. . .' and U+2026, each as `str.count` does."""
-    found = dots = 0
-    free = begin
-    for i in range(begin, end):
-        byte = data[i]
-        if byte == DOT:
-            dots += 1
-            found += dots % 3 == 0
-            if i >= free and _is_spaced_dots(data, i, end):
-                found += 1
-                free = i + 5
-        else:
+def _words(data, begin, end, table):
+    """Return words by white space, their code points, those with a letter, stop words, and symbols.
+
+    Symbols are '#', '...', '. . .' and U+2026, each counted as `str.count` does.
+    """
+    words = points = alphas = stops = symbols = dots = 0
+    free = i = begin
+    while i < end:
+        code, after = decode(data, i)
+        kind = kind_of(table, code)
+        if kind & SPACE:
             dots = 0
-            if byte == HASH:
-                found += 1
-            elif byte == 0xE2 and data[i + 1] == 0x80 and data[i + 2] == 0xA6:
-                found += 1
-    return found
+            i = after
+            continue
+        first = i
+        some = NONE
+        while True:
+            some |= kind
+            points += 1
+            if code == DOT:
+                dots += 1
+                symbols += dots % 3 == 0
+                if i >= free and _is_spaced_dots(data, i, end):
+                    symbols += 1
+                    free = i + 5
+            else:
+                dots = 0
+                symbols += kind & SYMBOL > 0
+            i = after
+            if i >= end:
+                break
+            code, after = decode(data, i)
+            kind = kind_of(table, code)
+            if kind & SPACE:
+                break
+        words += 1
+        alphas += some & ALPHA > 0
+        if 2 <= i - first <= 4:
+            stops += stop_flags(data, first, i) & IS_STOP_ANY_CASE > 0
+    return words, points, alphas, stops, symbols
 
 
 @njit
@@ -287,26 +310,20 @@ def _marks(data, begin, end, table):
 
 
 @njit(nogil=True, cache=True)
-def measure(data, offsets, table, spaced, segments, scratch, counts, ratios):
+def measure(data, offsets, table, segments, scratch, counts, ratios):
     """Fill counts[2, docs] and ratios[18, docs], in the order of `dclm.FAMILY`."""
-    first, _, chars, flags = spaced
-    first_segment, hashes, segment_chars, _ = segments
+    first, hashes, chars, _ = segments
     keys, stamps, seats, _, lengths, _, _ = scratch
     found = np.empty((9, 5), np.int64)
     stamp = 0
     for d in range(len(offsets) - 1):
         begin, end = offsets[d], offsets[d + 1]
-        total = stops = alphas = 0
-        for k in range(first[d], first[d + 1]):
-            total += chars[k]
-            stops += flags[k] & IS_STOP_ANY_CASE > 0
-            alphas += flags[k] & HAS_ALPHA > 0
-        n = first[d + 1] - first[d]
+        n, total, alphas, stops, symbols = _words(data, begin, end, table)
         counts[0, d] = counted_words(data, begin, end, table)
         counts[1, d] = stops
         lines, bullets, ellipses = _marks(data, begin, end, table)
         ratios[0, d] = ratio(total, n)
-        ratios[1, d] = ratio(_symbols(data, begin, end), n)
+        ratios[1, d] = ratio(symbols, n)
         ratios[2, d] = ratio(bullets, lines)
         ratios[3, d] = ratio(ellipses, lines)
         ratios[4, d] = ratio(n - alphas, n)
@@ -317,8 +334,8 @@ def measure(data, offsets, table, spaced, segments, scratch, counts, ratios):
             )
             ratios[5 + 2 * k, d] = ratio(copied, pieces)
             ratios[6 + 2 * k, d] = ratio(copied_points, points)
-        lo, hi = first_segment[d], first_segment[d + 1]
-        stamp = repeats(hashes, segment_chars, lo, hi, stamp, scratch, found)
+        lo, hi = first[d], first[d + 1]
+        stamp = repeats(hashes, chars, lo, hi, stamp, scratch, found)
         points = lengths[hi - lo]
         for k in range(9):
             part = found[k, COVERED]

@@ -12,16 +12,15 @@ Import this module inside the function that needs it: it loads numba.
 import numpy as np
 
 from curation_dagster.annotate.gopher_kernel import mask_for
-from curation_dagster.annotate.splitter_kernel import BASE, power
 from curation_dagster.compiled import njit
-from curation_dagster.words_kernel import U, mix, put
+from curation_dagster.words_kernel import M1, mix, put
 
 # The columns of `found`.
 TIMES, FIRST, LONGEST, COPIES, COVERED = range(5)
 
 
 def scratch(most_words, most_lines):
-    """Make the arrays that `repeats` works in: 44 bytes a word of the longest text, or 16 a line."""
+    """Make the arrays that `repeats` works in: 48 bytes a word of the longest text, or 32 a line."""
     slots = 1 << int(2 * max(most_words, most_lines) + 16).bit_length()
     return (
         np.empty(slots, np.uint64),
@@ -29,9 +28,15 @@ def scratch(most_words, most_lines):
         np.empty(slots, np.int32),
         np.empty(most_words + 1, np.uint64),
         np.zeros(most_words + 1, np.int64),
-        np.empty(most_words + 1, np.int64),
-        np.empty(most_words + 1, np.int64),
+        np.empty(most_words + 1, np.int32),
+        np.empty(most_words + 1, np.int32),
     )
+
+
+@njit(inline="always")
+def _join(gram, word):
+    """Hash an n-gram and the word behind it; another factor than that of a word's own polynomial."""
+    return mix(gram * M1 + word)
 
 
 @njit(nogil=True)
@@ -41,37 +46,38 @@ def repeats(hashes, chars, lo, hi, stamp, scratch, found):
     For each n: how often the most frequent n-gram occurs; the code points of the first such, and of the longest;
     those of all n-grams that occur twice, overlaps counted again; and those of the words in them, counted once.
     """
-    keys, stamps, seats, prefix, lengths, at, slots = scratch
+    keys, stamps, seats, grams, lengths, at, slots = scratch
     count = hi - lo
-    prefix[0], lengths[0] = U(0), 0
-    for k in range(count):
-        prefix[k + 1] = prefix[k] * BASE + mix(hashes[lo + k])
-        lengths[k + 1] = lengths[k] + chars[lo + k]
-        at[k] = k
     found[:] = 0
+    lengths[0] = 0
+    for k in range(count):
+        lengths[k + 1] = lengths[k] + chars[lo + k]
     mask = mask_for(count)
-    live = count
+    live = 0
     for n in range(2, min(count, 10) + 1):
         stamp += 1
-        step = power(n)
         held = 0
         best = 1
+        if n == 2:
+            for k in range(count - 1):
+                h = _join(hashes[lo + k], hashes[lo + k + 1])
+                slot, seen = put(keys, stamps, stamp, mask, h)
+                seats[slot] = seats[slot] + 1 if seen else 1
+                best = max(best, seats[slot])
+                at[k], slots[k] = k, slot
+            held = count - 1
         for j in range(live - 1):
             k = at[j]
-            if k + n > count:
-                break
-            if at[j + 1] != k + 1:
+            if at[j + 1] != k + 1 or k + n > count:
                 continue
-            h = mix(prefix[k + n] - prefix[k] * step)
-            slot, seen = put(keys, stamps, stamp, mask, h)
+            slot, seen = put(keys, stamps, stamp, mask, _join(grams[j], hashes[lo + k + n - 1]))
             seats[slot] = seats[slot] + 1 if seen else 1
             best = max(best, seats[slot])
             at[held], slots[held] = k, slot
             held += 1
-        live = covered = copies = longest = 0
+        live = covered = copies = longest = end = 0
         first = lengths[n] if best == 1 else -1
-        end = 0
-        for j in range(held):
+        for j in range(held if best > 1 else 0):
             times = seats[slots[j]]
             if times < 2:
                 continue
@@ -83,7 +89,7 @@ def repeats(hashes, chars, lo, hi, stamp, scratch, found):
             copies += length
             covered += lengths[k + n] - lengths[max(k, end)]
             end = k + n
-            at[live] = k
+            at[live], grams[live] = k, keys[slots[j]]
             live += 1
         found[n - 2, TIMES] = best
         found[n - 2, FIRST] = first

@@ -13,7 +13,6 @@ from curation_dagster.annotate.chars_kernel import (
     before,
     copied_pieces,
     kind_of,
-    spaced_words,
     trim,
 )
 from curation_dagster.annotate.gopher_kernel import mask_for, ratio
@@ -218,13 +217,15 @@ def _is_counter(data, begin, end, table):
 
 @njit
 def _drops(data, begin, end, table, most, phrases, counts, d):
-    """Tell whether a sentence goes; count every reason."""
-    letters = capitals = 0
-    blank = True
+    """Return a sentence's words, and whether it goes; count every reason."""
+    letters = capitals = words = 0
+    blank = gap = True
     i = begin
     while i < end:
         code, i = decode(data, i)
         kind = kind_of(table, code)
+        words += gap and not kind & SPACE
+        gap = kind & SPACE > 0
         letters += kind & ALPHA > 0
         capitals += kind & CAPITAL > 0
         blank = blank and kind & BLANK > 0
@@ -232,14 +233,14 @@ def _drops(data, begin, end, table, most, phrases, counts, d):
     begin, end = trim(data, begin, end, table)
     numbers = blank and end > begin
     counter = _is_counter(data, begin, end, table)
-    short = spaced_words(data, begin, end, table, 2) == 1
+    short = words == 1
     said = phrases and _says(data, begin, end)
     counts[1, d] += shouted
     counts[2, d] += numbers
     counts[3, d] += counter
     counts[4, d] += short
     counts[5, d] += said
-    return shouted or numbers or counter or short or said
+    return words, shouted or numbers or counter or short or said
 
 
 @njit(nogil=True, cache=True)
@@ -254,9 +255,9 @@ def rewrite(data, offsets, table, titles, config, spans, out, ends, counts, remo
         kept = 0
         for k in range(n):
             begin, end = spans[0, k], spans[1, k]
-            size = spaced_words(data, begin, end, table, end - begin)
+            size, drops = _drops(data, begin, end, table, most, phrases, counts, d)
             words += size
-            if _drops(data, begin, end, table, most, phrases, counts, d):
+            if drops:
                 gone += size
                 continue
             if kept:

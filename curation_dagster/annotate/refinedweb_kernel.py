@@ -117,12 +117,19 @@ def _is_counter(data, begin, end, table):
 @njit
 def _is_shouted(data, begin, end, table, most):
     """Tell whether more than the share `most` of a line's code points are capitals."""
-    points = capitals = 0
-    i = begin
-    while i < end:
-        code, i = decode(data, i)
-        points += 1
-        capitals += kind_of(table, code) & UPPER > 0
+    points = end - begin
+    capitals = 0
+    high = np.uint8(0)
+    for i in range(begin, end):
+        capitals += 65 <= data[i] <= 90
+        high |= data[i]
+    if high >= 0x80:
+        points = capitals = 0
+        i = begin
+        while i < end:
+            code, i = decode(data, i)
+            points += 1
+            capitals += kind_of(table, code) & UPPER > 0
     return points > 0 and capitals / points > most
 
 
@@ -250,6 +257,18 @@ def _sign_in(out, begin, end, table):
 
 
 @njit
+def _may_say(data, begin, end):
+    """Tell, phrase by phrase, whether a text has what of it is ASCII in any case: art, mor, gn-."""
+    cart = more = sign = False
+    for i in range(begin, end - 2):
+        a, b, c = data[i] | 0x20, data[i + 1] | 0x20, data[i + 2] | 0x20
+        cart |= (a == 0x61) & (b == 0x72) & (c == 0x74)
+        more |= (a == 0x6D) & (b == 0x6F) & (c == 0x72)
+        sign |= (a == 0x67) & (b == 0x6E) & (c == 0x2D)
+    return cart, more, sign
+
+
+@njit
 def _phrases(out, spans, n, table, phrase, most_words, substring):
     """Take a phrase out of the short lines, or those lines; return how many lines are left, and how many had it."""
     kept = found = 0
@@ -299,14 +318,19 @@ def lines(data, offsets, table, ratios, config, spans, out, ends, counts, remove
         text = at
         at = _write(data, spans, n, out, at)
         if max_phrase_words:
+            said = _may_say(out, text, at)
+            n = _strip(out, spans, n, table)
             for phrase in range(3):
+                if min_words > 0 and not said[phrase]:
+                    continue  # nor are there lines of white space, which would go
                 n, found = _phrases(out, spans, n, table, phrase, max_phrase_words, substring)
                 counts[5, d] += found
                 n = _strip(out, spans, n, table)
             at = _write(out, spans, n, out, text)
         ends[d + 1] = at
         words = counted_words(data, begin, end, table)
-        removed[d] = ratio(words - counted_words(out, text, at, table), words)
+        left = words if at - text == end - begin else counted_words(out, text, at, table)
+        removed[d] = ratio(words - left, words)
 
 
 @njit(nogil=True, cache=True)

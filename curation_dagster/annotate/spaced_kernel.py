@@ -7,8 +7,8 @@ Import this module inside the function that needs it: it loads numba.
 
 import numpy as np
 
-from curation_dagster.annotate.chars import ALPHA, SPACE
-from curation_dagster.annotate.chars_kernel import kind_of
+from curation_dagster.annotate.chars import ALPHA, SPACE, SYMBOL
+from curation_dagster.annotate.chars_kernel import NONE, kind_of
 from curation_dagster.annotate.spaced import (
     HAS_ALPHA,
     HAS_SYMBOL,
@@ -21,13 +21,16 @@ from curation_dagster.compiled import njit
 from curation_dagster.words import TABLE_SIZE
 from curation_dagster.words_kernel import U, decode
 
-HASH, DOT, ELLIPSIS = 0x23, 0x2E, 0x2026
+DOT, ELLIPSIS = 0x2E, 0x2026
 STOPS = np.array([int.from_bytes(b"\1" + word.encode()) for word in STOP_WORDS], np.int64)
 
 
-@njit(inline="always")
-def _stops(packed):
-    """Return the flags of a word of at most four ASCII bytes, given as one number behind a one."""
+@njit
+def stop_flags(data, begin, end):
+    """Return the flags of a word of at most four bytes."""
+    packed = 1
+    for i in range(begin, end):
+        packed = packed << 8 | np.int64(data[i])
     flags = 0
     for stop in STOPS:
         flags |= IS_STOP * (packed == stop)
@@ -52,19 +55,16 @@ def split(data, offsets, table, lower, words):
                 continue
             begin = i
             h = U(0)
-            length = symbol = 0
-            packed = 1
-            some = 0
+            length = 0
+            some = NONE
             while True:
                 some |= kind
                 if fold and code < TABLE_SIZE:
                     code = np.int64(lower[code])
-                packed = (packed << 8 | code) & 0xFFFFFFFFFF
-                symbol |= code == HASH or code == ELLIPSIS
-                if fold and code == ELLIPSIS:
-                    h = (h * BASE + U(DOT + 1)) * BASE + U(DOT + 1)
-                    length += 2
-                    code = DOT
+                    if code == ELLIPSIS:
+                        h = (h * BASE + U(DOT + 1)) * BASE + U(DOT + 1)
+                        length += 2
+                        code = DOT
                 h = h * BASE + U(code + 1)
                 length += 1
                 i = after
@@ -76,9 +76,9 @@ def split(data, offsets, table, lower, words):
                     break
             hashes[n] = h
             chars[n] = length
-            flags[n] = HAS_ALPHA * (some & ALPHA > 0) | HAS_SYMBOL * symbol
-            if 2 <= length <= 4 and length == i - begin:
-                flags[n] |= _stops(packed)
+            flags[n] = HAS_ALPHA * (some & ALPHA > 0) | HAS_SYMBOL * (some & SYMBOL > 0)
+            if 2 <= i - begin <= 4:
+                flags[n] |= stop_flags(data, begin, i)
             n += 1
     first[len(offsets) - 1] = n
     return n

@@ -1,0 +1,224 @@
+"""The published web filters as their authors define them, in plain Python: what the kernels must return."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import statistics
+from collections import Counter
+
+import polars as pl
+from hypothesis import strategies as st
+
+from tests.shared_data import DATA
+
+Row = dict[str, "float | None"]
+STOPS = {"the", "be", "to", "of", "and", "that", "have", "with"}
+ODD = [
+    "",
+    " ",
+    "word",
+    "\n\n\n",
+    "?!.,;:" * 40,
+    "\u2026",
+    "1.2.3.4",
+    "a " * 30_000,
+    "x" * 1_000_000,
+    "READ MORE...\n3 likes\n\n12345\nSign-in",
+    "\u4e00\u4e8c\u4e09\u3042\u30ab\u30bf\u0e01\u0e32",
+    "\U0001f600\U0001f1e9\U0001f1ea\u200d\u2764\ufe0f",
+    "\xa0Hello\xa0\u2028world \x1f x",
+    "- - - " * 200,
+    "the the\n" * 60,
+]
+PIECES = st.sampled_from(
+    (
+        'the The THE be, that a b ab Mr. U.S. etc.) "Quoted" (In) ... \u2026 # #1 - * \u2022 \u25cf \u2013 . . . '
+        "3 likes 1.2k views 5 M Likes! 3 l\u0130kes 7 \u212a followers 12,5 follower items in cart \u0131tems \u0130tems "
+        "Read more... read more >> read more abc Sign-in \u017fign-in sign up ABC \u00c9T\u00c9 12345 \u0663\u0664 1,234 \u00bd "
+        "don't can\u2019t 3.14 1,2 foo_bar _x \u05d0\u05d1\u05f4\u05d2 \u30ab\u30bf \u6771\u4eac e\u0301 e\u200db x.com http://x.org/a?b=c "
+        "ftp://a.b.co.uk)- https://1.2.3.4/x 10.0.0.1 312.1.1.1 1.2.3.456 a@b.net ..com end.The e.g. v1.2.3.4 x.com\u00e9 "
+        "XML.com-x x/y.io \u2764 \U0001f600 \u0e01\u0e32"
+    ).split(" ")
+)
+GAPS = st.sampled_from(
+    [" ", " ", " ", "  ", "\n", "\n", "\n\n", "\n\n\n", "\r\n", "\t", "\xa0", "\u2028", "\x1f", ""]
+)
+TEXTS = st.lists(
+    st.lists(st.tuples(PIECES, GAPS).map("".join), max_size=50).map("".join) | st.text(max_size=30),
+    max_size=5,
+)
+
+
+def real_texts(most: int) -> list[str]:
+    """Return web pages and CCNet documents; none where the shared data is absent."""
+    texts: list[str] = []
+    if (pages := DATA / "bench/text-8000.parquet").exists():
+        texts += pl.read_parquet(pages, columns=["text"])["text"].head(most).to_list()
+    for path in sorted((DATA / "text").glob("dolma-*.jsonl.gz")):
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            texts += [json.loads(line)["text"] for _, line in zip(range(most), lines, strict=False)]
+    return texts
+
+
+def over(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
+
+
+def copies(pieces: list[str]) -> tuple[int, int]:
+    """Count the pieces that have a copy, and their characters."""
+    counts = Counter(pieces)
+    same = [piece for piece in pieces if counts[piece] > 1]
+    return len(same), sum(map(len, same))
+
+
+def grams(words: list[str], n: int) -> list[tuple[str, ...]]:
+    return [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
+
+
+def size(gram: tuple[str, ...]) -> int:
+    return sum(map(len, gram))
+
+
+def covered_chars(words: list[str], n: int) -> int:
+    counts = Counter(grams(words, n))
+    places = {i + k for i, g in enumerate(grams(words, n)) if counts[g] > 1 for k in range(n)}
+    return sum(len(words[i]) for i in places)
+
+
+def alphas(words: list[str]) -> int:
+    return sum(any(c.isalpha() for c in word) for word in words)
+
+
+# ---------------------------------------------------------------- Dolma
+
+
+def periodic(words: list[str]) -> int:
+    """Find the most repetitions in a row of a sequence of 1 to 13 words, of three or more."""
+    best = 0
+    for period in range(1, min(13, len(words) // 3) + 1):
+        run = 0
+        for a, b in zip(words, words[period:], strict=False):
+            run = run + 1 if a == b else 0
+            best = max(best, run // period + 1)
+    return best if best > 2 else 0
+
+
+def dolma(text: str) -> Row:
+    words, lines = text.split(), text.split("\n")
+    chars = sum(map(len, words))
+    same, same_chars = copies(lines)
+    row: Row = {
+        "dolma_word_count": len(words),
+        "dolma_stop_word_count": sum(word in STOPS for word in words),
+        "dolma_repetition_count": periodic(words),
+        "dolma_median_word_chars": statistics.median(map(len, words)) if words else None,
+        "dolma_symbol_word_ratio": over(sum("#" in w or "\u2026" in w for w in words), len(words)),
+        "dolma_alpha_word_ratio": over(alphas(words), len(words)),
+        "dolma_bullet_line_ratio": sum(x.startswith(("*", "-")) for x in lines) / len(lines),
+        "dolma_ellipsis_line_ratio": sum(x.endswith("\u2026") for x in lines) / len(lines),
+        "dolma_dup_line_ratio": same / len(lines),
+        "dolma_dup_line_char_ratio": over(same_chars, chars),
+    }
+    for n in range(2, 11):
+        counts = Counter(grams(words, n))
+        if n < 5:
+            gram, count = next(iter(counts.most_common(1)), ((), 0))
+            row[f"dolma_top_{n}gram_char_ratio"] = over(count * size(gram), chars)
+        else:
+            whole = sum(c * size(g) for g, c in counts.items()) or chars
+            part = sum(c * size(g) for g, c in counts.items() if c > 1)
+            row[f"dolma_dup_{n}gram_char_ratio"] = over(part, whole)
+    return row
+
+
+# ---------------------------------------------------------------- DCLM
+
+
+def counted(text: str) -> list[str]:
+    """Split as fastText's tokenizer does, and keep what starts with a letter or digit."""
+    return [w for w in re.split("[ \n\r\t\v\f\0]+", text) if w and w[0].isalnum()]
+
+
+def stripped(text: str, separator: str) -> list[str]:
+    return [piece for part in text.split(separator) if (piece := part.strip())]
+
+
+def dclm(text: str, segments: list[str]) -> Row:
+    """Measure a text whose words of UAX #29 are given."""
+    words, lines, paragraphs = text.split(), stripped(text, "\n"), stripped(text, "\n\n")
+    bullets = sum(line.startswith(("\u25cf", "\u2022", "*", "-")) for line in lines)
+    ellipses = sum(line.endswith(("...", ". . .", "\u2026")) for line in lines)
+    same, same_chars = copies(lines)
+    same_p, same_p_chars = copies(paragraphs)
+    chars = sum(map(len, segments))
+    symbols = sum(text.count(symbol) for symbol in ("#", "...", ". . .", "\u2026"))
+    row: Row = {
+        "dclm_word_count": len(counted(text)),
+        "dclm_stop_word_count": sum(word.lower() in STOPS for word in words),
+        "dclm_mean_word_chars": over(sum(map(len, words)), len(words)),
+        "dclm_symbol_word_ratio": over(symbols, len(words)),
+        "dclm_bullet_line_ratio": over(bullets, len(lines)),
+        "dclm_ellipsis_line_ratio": over(ellipses, len(lines)),
+        "dclm_no_alpha_word_ratio": over(len(words) - alphas(words), len(words)),
+        "dclm_dup_line_ratio": over(same, len(lines)),
+        "dclm_dup_line_char_ratio": over(same_chars, sum(map(len, lines))),
+        "dclm_dup_paragraph_ratio": over(same_p, len(paragraphs)),
+        "dclm_dup_paragraph_char_ratio": over(same_p_chars, sum(map(len, paragraphs))),
+    }
+    for n in range(2, 5):
+        counts = Counter(grams(segments, n))
+        times = max(counts.values(), default=0)
+        longest = max((size(g) for g, c in counts.items() if c == times), default=0)
+        row[f"dclm_top_{n}gram_char_ratio"] = over(longest * times * (times > 1), chars)
+    for n in range(5, 11):
+        row[f"dclm_dup_{n}gram_char_ratio"] = over(covered_chars(segments, n), chars)
+    return row
+
+
+COUNTER = re.compile(
+    r"^\W*\d(?:,|\.|\d)*(?:K|k|M|m|B|b)?\s+(?:likes|shares|comments|retweets|reposts|quotes|bookmarks|upvotes|"
+    r"downvotes|downloads|views|followers)\W*$"
+)
+
+
+def _phrase(lines: list[str], pattern: str, *, substring: bool) -> list[str]:
+    kept = []
+    for line in lines:
+        changed = re.sub(pattern, "", line, flags=re.IGNORECASE)
+        if len(line.split()) > 10:
+            kept.append(line)
+        elif substring:
+            if not (line and (not changed or changed.isspace())):
+                kept.append(changed)
+        elif changed == line and not (line and line.isspace()):
+            kept.append(line)
+    return "\n".join(kept).strip().split("\n")
+
+
+def refinedweb(text: str, *, substring: bool = True) -> tuple[str, float | None]:
+    """Apply DCLM's line modifiers one after another, each to the whole text."""
+    lines = text.split("\n")
+    for drops in (
+        lambda line: line and sum(c.isupper() for c in line) / len(line) > 0.5,
+        lambda line: line and sum(c.isdigit() for c in line) / len(line) > 0.999999,
+        lambda line: COUNTER.search(line.lower()),
+    ):
+        lines = "\n".join(line for line in lines if not drops(line)).strip().split("\n")
+    lines = [line for line in lines if len(line.split()) >= 2 or not line]
+    lines = _phrase(lines, r"\s?(?:items in cart)", substring=substring)
+    lines = _phrase(lines, r"\s?(?:read more...)$", substring=substring)
+    lines = _phrase(lines, r"^(?:sign-in)\s?", substring=substring)
+    left = "\n".join(lines)
+    words = len(counted(text))
+    return left, over(words - len(counted(left)), words)
+
+
+def without_urls(text: str, domains: tuple[str, ...], *, everywhere: bool) -> str:
+    longest_first = "|".join(sorted(domains, key=len, reverse=True))
+    url = rf"\s{{0,10}}(?:((https?|ftp)://))?[-a-zA-Z0-9@:%._\+~#=]{{1,256}}\.({longest_first})\b([-a-zA-Z0-9()@:%_\+.~#?&//=]*)"
+    address = r"\s{0,10}\b((https?|ftp)://)?(?:[0-2]?[0-9]{1,2}\.){3}[0-2]?[0-9]{1,2}[-a-zA-Z0-9()@:%_\+.~#?&//=]*"
+    if everywhere or re.match(longest_first, text, re.IGNORECASE):
+        text = re.sub(url, "", text)
+    return re.sub(r"\n{3,}", "\n\n", re.sub(address, "", text))
