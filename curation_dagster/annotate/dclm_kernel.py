@@ -20,6 +20,7 @@ from curation_dagster.annotate.chars_kernel import (
 )
 from curation_dagster.annotate.gopher_kernel import mask_for, ratio
 from curation_dagster.annotate.ngrams_kernel import COVERED, LONGEST, TIMES, repeats
+from curation_dagster.annotate.refinedweb_kernel import folded
 from curation_dagster.annotate.spaced import IS_STOP_ANY_CASE
 from curation_dagster.annotate.spaced_kernel import stop_flags
 from curation_dagster.annotate.splitter_kernel import BASE
@@ -90,13 +91,15 @@ def _domain_end(data, i, end, table, domains):
 
 @njit
 def _starts_with_domain(data, begin, end, domains):
-    """Tell whether the lower-cased text starts with the letters of a top-level domain."""
+    """Tell whether the text starts with the letters of a top-level domain, in any case as `re` has it."""
     h = U(0)
-    for j in range(begin, min(end, begin + MOST_DOMAIN)):
-        byte = data[j] | 0x20
-        if not 0x61 <= byte <= 0x7A:
+    i = begin
+    while i < end:
+        code, i = decode(data, i)
+        code = folded(code)
+        if not 0x61 <= code <= 0x7A or i - begin > 2 * MOST_DOMAIN:
             return False
-        h = h * BASE + U(byte + 1)
+        h = h * BASE + U(code + 1)
         if _among(h, domains):
             return True
     return False

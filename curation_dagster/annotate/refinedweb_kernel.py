@@ -49,7 +49,7 @@ def _lowered(code):
 
 
 @njit(inline="always")
-def _folded(code):
+def folded(code):
     """Fold what `re.IGNORECASE` takes for an ASCII letter: dotted and dotless i, long s, Kelvin."""
     if code == 0x130 or code == 0x131:
         return 0x69
@@ -65,7 +65,7 @@ def _after(data, i, end, rows, k):
         if i >= end:
             return -1
         code, i = decode(data, i)
-        if _folded(code) != rows[k, 1 + c]:
+        if folded(code) != rows[k, 1 + c]:
             return -1
     return i
 

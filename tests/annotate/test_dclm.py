@@ -98,7 +98,9 @@ def test_urls(text: str, left: str) -> None:
 
 
 def test_urls_stay_where_dclm_does_not_look() -> None:
-    texts = pl.Series(["The site is x.com", "\u201cThe site is x.com", "Xyz is x.com", "ABC is x.com"])
+    texts = pl.Series(
+        ["The site is x.com", "\u201cThe site is x.com", "Xyz is x.com", "ABC is x.com"]
+    )
     found = rewrite(texts, EDITS["dclm_text"], AS_DCLM)
     assert found["text"].to_list() == ["The site is", *texts[1:2], "Xyz is", *texts[3:]]
 

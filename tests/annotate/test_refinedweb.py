@@ -96,8 +96,12 @@ def test_lines(line: str, left: str | None, note: str | None) -> None:
     found = rewrite(pl.Series([f"first line\n{line}\nlast line"]), EDITS["refinedweb_lines"], EDIT)
     kept = ["first line", *([left] if left else []), "last line"]
     assert found["text"].item() == "\n".join(kept)
-    counted_as = {n: v for n, v in found.row(0, named=True).items() if n.endswith("line_count") and v}
-    assert counted_as == {"refinedweb_line_count": 3} | ({f"refinedweb_{note}_line_count": 1} if note else {})
+    counted_as = {
+        n: v for n, v in found.row(0, named=True).items() if n.endswith("line_count") and v
+    }
+    assert counted_as == {"refinedweb_line_count": 3} | (
+        {f"refinedweb_{note}_line_count": 1} if note else {}
+    )
 
 
 @pytest.mark.parametrize(

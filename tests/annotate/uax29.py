@@ -39,18 +39,11 @@ def goes_on(kinds: list[int], i: int) -> bool:
 
 def words(text: str) -> list[str]:
     """Split a text; extenders belong to what is before them (WB4), but for line breaks (WB3a)."""
-    groups: list[str] = []
-    for char in text:
-        extends = word_class(char) == s.EXTEND and groups and word_class(groups[-1][0]) != s.BREAK
-        if extends:
-            groups[-1] += char
-        else:
-            groups.append(char)
-    kinds = [word_class(group[0]) for group in groups]
-    found: list[str] = []
-    for i, group in enumerate(groups):
-        if i and goes_on(kinds, i):
-            found[-1] += group
-        else:
-            found.append(group)
-    return found
+    starts: list[int] = []
+    for i, char in enumerate(text):
+        extends = word_class(char) == s.EXTEND and starts
+        if not extends or word_class(text[starts[-1]]) == s.BREAK:
+            starts.append(i)
+    kinds = [word_class(text[i]) for i in starts]
+    cuts = [start for i, start in enumerate(starts) if i == 0 or not goes_on(kinds, i)]
+    return [text[a:b] for a, b in zip(cuts, [*cuts[1:], len(text)], strict=True)]

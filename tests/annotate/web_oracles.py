@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 import statistics
+import unicodedata
 from collections import Counter
 
 import polars as pl
@@ -222,3 +223,107 @@ def without_urls(text: str, domains: tuple[str, ...], *, everywhere: bool) -> st
     if everywhere or re.match(longest_first, text, re.IGNORECASE):
         text = re.sub(url, "", text)
     return re.sub(r"\n{3,}", "\n\n", re.sub(address, "", text))
+
+
+# ---------------------------------------------------------------- RedStone
+
+_OPEN = "['\"(\\[\u00bf\u00a1\u00ab\u2018\u201b\u201c\u201f\u2039]"
+_CLOSED = "['\")\\]\u00bb\u2019\u201d\u203a]"
+
+
+def starts(word: str) -> str:
+    """Tell how a word goes on behind quotes and brackets: category of the character, or nothing."""
+    left = re.sub(f"^{_OPEN}+", "", word)
+    return unicodedata.category(left[0]) if left else ""
+
+
+def breaks(before: str, word: str, titles: set[str]) -> bool:
+    """Tell whether a sentence ends between two words that spaces separate."""
+    opening = re.match(f"^{_OPEN}*", word)
+    opened = opening[0] if opening else ""
+    capital = starts(word) in {"Lu", "Lo"}
+    if re.search(rf"[?!.]{_CLOSED}+$", before) or re.search(r"[?!]$|\.\.$", before):
+        if capital:
+            return True
+        if not re.search(r"\.$", before):
+            return False
+    if before.endswith(".") and capital and opened and "(" not in opened:
+        return True
+    match = re.search(r"([\w.\-]*)(['\")\]%\u00bb\u2019\u201d\u203a]*)(\.+)$", before)
+    if not match or not (capital or re.match(f"^{_OPEN}*[0-9]", word)):
+        return False
+    if match[1] in titles and not match[2]:
+        return False
+    tail = re.search(r"\.([^.]+)\.+$", before)
+    return not (tail and all(c == "-" or unicodedata.category(c) in {"Lu", "Lo"} for c in tail[1]))
+
+
+def sentences(text: str, titles: set[str]) -> list[str]:
+    found = []
+    for line in text.strip().split("\n"):
+        words = [word for word in line.strip(" ").split(" ") if word]
+        part: list[str] = []
+        for i, word in enumerate(words):
+            if i and breaks(words[i - 1], word, titles):
+                found.append(" ".join(part))
+                part = []
+            part.append(word)
+        found.append(" ".join(part))
+    return found
+
+
+def lowered(text: str) -> str:
+    """Lower every code point that has one of its own; three dots for U+2026."""
+    return "".join(c.lower() if len(c.lower()) == 1 else c for c in text).replace("\u2026", "...")
+
+
+def redstone(text: str, titles: set[str]) -> Row:
+    words, sents, lines = lowered(text).split(), sentences(text, titles), text.split("\n")
+    chars = sum(map(len, words))
+    ends = [lowered(s).strip() for s in sents]
+    same, same_chars = copies(sents)
+    same_l, same_l_chars = copies(lines)
+    sent_chars, line_chars = sum(map(len, sents)), sum(map(len, lines))
+    bullets = tuple("\u2022\u2023\u25b6\u25c0\u25e6\u25a0\u25a1\u25aa\u25ab\u2013")
+    symbols = lowered(text).count("#") + lowered(text).count("...")
+    row: Row = {
+        "redstone_word_count": len(words),
+        "redstone_stop_word_count": sum(word in STOPS for word in words),
+        "redstone_mean_word_chars": over(chars, len(words)),
+        "redstone_symbol_word_ratio": over(symbols, len(words)),
+        "redstone_alpha_word_ratio": over(alphas(words), len(words)),
+        "redstone_ellipsis_sentence_ratio": sum(s.endswith("...") for s in ends) / len(sents),
+        "redstone_bullet_sentence_ratio": sum(s.startswith(bullets) for s in ends) / len(sents),
+        "redstone_dup_sentence_ratio": over(same, len(sents) if sent_chars else 0),
+        "redstone_dup_sentence_char_ratio": over(same_chars, sent_chars),
+        "redstone_dup_line_ratio": over(same_l, len(lines) if line_chars else 0),
+        "redstone_dup_line_char_ratio": over(same_l_chars, line_chars),
+    }
+    for n in range(2, 5):
+        gram, times = next(iter(Counter(grams(words, n)).most_common(1)), ((), 0))
+        row[f"redstone_top_{n}gram_char_ratio"] = over(size(gram) * times * (times > 1), chars)
+    for n in range(5, 11):
+        row[f"redstone_dup_{n}gram_char_ratio"] = over(covered_chars(words, n), chars)
+    return row
+
+
+def is_excluded(sentence: str, *, phrases: bool) -> bool:
+    letters = [c for c in sentence if c.isalpha()]
+    capitals = sum(unicodedata.category(c) == "Lu" for c in letters)
+    text = sentence.strip()
+    ascii_lower = re.sub("[A-Z]", lambda m: m[0].lower(), text)
+    said = "^sign in|^sign-in|^sign up|^sign-up|read more[^\\n]{3}$|items in cart"
+    return (
+        (bool(letters) and capitals / len(letters) > 0.6)
+        or (text != "" and all(unicodedata.category(c)[0] in "NZC" for c in text))
+        or re.fullmatch(r"\d+\s+[a-zA-Z]+", text) is not None
+        or len(text.split()) == 1
+        or (phrases and re.search(said, ascii_lower) is not None)
+    )
+
+
+def redstone_text(text: str, titles: set[str], *, phrases: bool) -> tuple[str, float | None]:
+    sents = sentences(text, titles)
+    kept = [s for s in sents if not is_excluded(s, phrases=phrases)]
+    words = sum(len(s.split()) for s in sents)
+    return "\n".join(kept), over(words - sum(len(s.split()) for s in kept), words)
