@@ -1,6 +1,6 @@
-"""What a code point is to Python's `str` methods and to `re`: the table that rules over characters read.
+r"""What a code point is to Python's `str` methods and to `re`: the table that rules over characters read.
 
-The published web filters are Python, so `isupper`, `isdigit`, `isalnum`, `isspace` and `\\w` mean what Python means.
+The published web filters are Python, so `isupper`, `isdigit`, `isalnum`, `isspace` and `\w` mean what Python means.
 Code points from TABLE_SIZE on are nothing. Loops: `chars_kernel`. Not here: what makes a word (`splitter`).
 """
 

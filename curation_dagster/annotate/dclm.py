@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from curation_dagster.annotate import chars
+from curation_dagster.annotate import chars, ngrams
 from curation_dagster.annotate.family import Edit, Edited, Family, Signal
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _text(chunk: Chunk, step: DclmText) -> Edited:
 
 
 def _measure(chunk: Chunk, judge: object) -> dict[str, NDArray[Any]]:  # noqa: ARG001 - as every family's
-    from curation_dagster.annotate import dclm_kernel, ngrams_kernel  # loads numba
+    from curation_dagster.annotate import dclm_kernel  # loads numba
 
     counts = np.empty((len(_COUNTS), len(chunk)), np.uint32)
     ratios = np.empty((len(_RATIOS), len(chunk)))
@@ -155,7 +155,7 @@ def _measure(chunk: Chunk, judge: object) -> dict[str, NDArray[Any]]:  # noqa: A
         chunk.offsets,
         chars.kinds(),
         chunk.segments,
-        ngrams_kernel.scratch(chunk.segments.most, chunk.most_lines),
+        ngrams.scratch(chunk.segments.most, chunk.most_lines),
         counts,
         ratios,
     )

@@ -63,7 +63,7 @@ def _among(h, table):
 
 @njit
 def _is_word_at(data, i, end, table):
-    """Tell whether a \\w stands at byte i."""
+    r"""Tell whether a \w stands at byte i."""
     if i >= end:
         return False
     code, _ = decode(data, i)
@@ -72,7 +72,7 @@ def _is_word_at(data, i, end, table):
 
 @njit
 def _is_word_before(data, i, begin, table):
-    """Tell whether a \\w stands before byte i."""
+    r"""Tell whether a \w stands before byte i."""
     return i > begin and _is_word_at(data, before(data, i), i, table)
 
 

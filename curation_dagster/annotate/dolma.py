@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from curation_dagster.annotate import chars
+from curation_dagster.annotate import chars, ngrams
 from curation_dagster.annotate.family import Family, Signal
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ _RATIOS = (
 
 
 def _measure(chunk: Chunk, judge: object) -> dict[str, NDArray[Any]]:  # noqa: ARG001 - as every family's
-    from curation_dagster.annotate import dolma_kernel, ngrams_kernel  # loads numba
+    from curation_dagster.annotate import dolma_kernel  # loads numba
 
     counts = np.empty((len(_COUNTS), len(chunk)), np.uint32)
     ratios = np.empty((len(_RATIOS), len(chunk)))
@@ -82,7 +82,7 @@ def _measure(chunk: Chunk, judge: object) -> dict[str, NDArray[Any]]:  # noqa: A
         chunk.offsets,
         chars.kinds(),
         chunk.spaced,
-        ngrams_kernel.scratch(chunk.spaced.most, chunk.most_lines),
+        ngrams.scratch(chunk.spaced.most, chunk.most_lines),
         counts,
         ratios,
     )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from curation_dagster.annotate.spaced import Spaced
     from curation_dagster.schema import Columns
 
 CHUNK_BYTES = 1 << 18
@@ -104,17 +105,17 @@ class Chunk:
         return splitter.split(self.data, self.offsets)
 
     @cached_property
-    def spaced(self) -> spaced.Spaced:
+    def spaced(self) -> Spaced:
         """Return the words by white space."""
         return spaced.split(self.data, self.offsets, fold=False)
 
     @cached_property
-    def folded(self) -> spaced.Spaced:
+    def folded(self) -> Spaced:
         """Return the words by white space, in lower case."""
         return spaced.split(self.data, self.offsets, fold=True)
 
     @cached_property
-    def segments(self) -> spaced.Spaced:
+    def segments(self) -> Spaced:
         """Return the words of UAX #29 that start with a letter or digit."""
         return segments.split(self.data, self.offsets)
 

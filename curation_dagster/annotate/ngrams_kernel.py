@@ -9,28 +9,12 @@ Import this module inside the function that needs it: it loads numba.
 # The arguments of compiled functions are arrays and scalars whose types numba infers.
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
 
-import numpy as np
-
 from curation_dagster.annotate.gopher_kernel import mask_for
 from curation_dagster.compiled import njit
 from curation_dagster.words_kernel import M1, mix, put
 
 # The columns of `found`.
 TIMES, FIRST, LONGEST, COPIES, COVERED = range(5)
-
-
-def scratch(most_words, most_lines):
-    """Make the arrays that `repeats` works in: 48 bytes a word of the longest text, or 32 a line."""
-    slots = 1 << int(2 * max(most_words, most_lines) + 16).bit_length()
-    return (
-        np.empty(slots, np.uint64),
-        np.zeros(slots, np.int32),
-        np.empty(slots, np.int32),
-        np.empty(most_words + 1, np.uint64),
-        np.zeros(most_words + 1, np.int64),
-        np.empty(most_words + 1, np.int32),
-        np.empty(most_words + 1, np.int32),
-    )
 
 
 @njit(inline="always")

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from curation_dagster.annotate import chars, splitter
+from curation_dagster.annotate import chars, ngrams, splitter
 from curation_dagster.annotate.family import Edit, Edited, Family, Signal
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _spans(chunk: Chunk) -> NDArray[np.int64]:
 
 
 def _measure(chunk: Chunk, judge: object) -> dict[str, NDArray[Any]]:  # noqa: ARG001 - as every family's
-    from curation_dagster.annotate import ngrams_kernel, redstone_kernel  # loads numba
+    from curation_dagster.annotate import redstone_kernel  # loads numba
 
     counts = np.empty((len(_COUNTS), len(chunk)), np.uint32)
     ratios = np.empty((len(_RATIOS), len(chunk)))
@@ -111,7 +111,7 @@ def _measure(chunk: Chunk, judge: object) -> dict[str, NDArray[Any]]:  # noqa: A
         chars.kinds(),
         splitter.hashes(TITLES),
         words,
-        ngrams_kernel.scratch(words.most, words.most + chunk.most_lines),
+        ngrams.scratch(words.most, words.most + chunk.most_lines),
         _spans(chunk),
         counts,
         ratios,

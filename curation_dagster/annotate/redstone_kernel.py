@@ -19,7 +19,7 @@ from curation_dagster.annotate.gopher_kernel import mask_for, ratio
 from curation_dagster.annotate.ngrams_kernel import COVERED, FIRST, TIMES, repeats
 from curation_dagster.annotate.redstone import BULLETS
 from curation_dagster.annotate.sentences_kernel import sentences
-from curation_dagster.annotate.spaced import HAS_ALPHA, IS_STOP
+from curation_dagster.annotate.spaced import HAS_ALPHA, IS_STOP_ANY_CASE
 from curation_dagster.compiled import njit
 from curation_dagster.words_kernel import OFFSET, PRIME, U, decode, mix, put
 
@@ -118,7 +118,7 @@ def measure(data, offsets, table, titles, words, scratch, spans, counts, ratios)
         lo, hi = first[d], first[d + 1]
         stops = alphas = 0
         for k in range(lo, hi):
-            stops += flags[k] & IS_STOP > 0
+            stops += flags[k] & IS_STOP_ANY_CASE > 0
             alphas += flags[k] & HAS_ALPHA > 0
         n_sentences = sentences(data, begin, end, table, titles, spans)
         ellipses = bullets = 0
@@ -192,7 +192,7 @@ def _says(data, begin, end):
 
 @njit
 def _is_counter(data, begin, end, table):
-    """Match ^\\d+\\s+[a-zA-Z]+$ on a trimmed sentence."""
+    r"""Match ^\d+\s+[a-zA-Z]+$ on a trimmed sentence."""
     i = begin
     part = 0
     while i < end:

@@ -72,7 +72,7 @@ def _after(data, i, end, rows, k):
 
 @njit
 def _is_counter(data, begin, end, table):
-    """Match ^\\W*\\d[,.\\d]*[kmb]?\\s+(likes|shares|…)\\W*$ on the lower-cased line."""
+    r"""Match ^\W*\d[,.\d]*[kmb]?\s+(likes|shares|…)\W*$ on the lower-cased line."""
     i = begin
     digits = spaces = 0
     while i < end:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 (MID_LETTER, MID_NUM, MID_BOTH, SINGLE_QUOTE, DOUBLE_QUOTE) = range(8, 13)
 ALNUM = 128
 
+_SKIN_TONES, _CIRCLED = range(0x1F3FB, 0x1F400), range(0x24B6, 0x24EA)
+_HEBREW = (range(0x05D0, 0x05F3), range(0xFB1D, 0xFB50))
 _NAMED = {
     BREAK: "\n\r\x0b\x0c\x85\u2028\u2029",
     MID_LETTER: ":\u00b7\u0387\u055f\u05f4\u2027\ufe13\ufe55\uff1a",
@@ -53,13 +55,13 @@ def classes() -> NDArray[np.uint8]:
 def _class_of(char: str) -> int:
     category, code = unicodedata.category(char), ord(char)
     kind = OTHER
-    if category in {"Mn", "Mc", "Me", "Cf"} or 0x1F3FB <= code <= 0x1F3FF:
+    if category in {"Mn", "Mc", "Me", "Cf"} or code in _SKIN_TONES:
         kind = EXTEND
     elif category == "Nd":
         kind = NUMERIC
     elif category == "Pc":
         kind = CONNECTOR
-    elif category[0] == "L" or category == "Nl" or 0x24B6 <= code <= 0x24E9:
+    elif category[0] == "L" or category == "Nl" or code in _CIRCLED:
         kind = _letter(char)
     return kind | ALNUM * char.isalnum()
 
@@ -68,7 +70,7 @@ def _letter(char: str) -> int:
     code = ord(char)
     if "KATAKANA" in unicodedata.name(char, ""):
         return KATAKANA
-    if 0x05D0 <= code <= 0x05F2 or 0xFB1D <= code <= 0xFB4F:
+    if any(code in block for block in _HEBREW):
         return HEBREW
     unspaced = any(first <= code <= last for first, last in UNSPACED_RANGES)
     return OTHER if unspaced else LETTER

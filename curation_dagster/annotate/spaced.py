@@ -38,9 +38,11 @@ class Spaced(NamedTuple):
 
 def room(ends: int, words: int) -> Spaced:
     """Make arrays for so many texts and words; memory that is not written is not taken."""
-    kinds = (np.int64, np.uint64, np.int32, np.uint8)
     return Spaced(
-        *(np.empty(n, k) for n, k in zip((ends, words, words, words), kinds, strict=True))
+        np.empty(ends, np.int64),
+        np.empty(words, np.uint64),
+        np.empty(words, np.int32),
+        np.empty(words, np.uint8),
     )
 
 
@@ -51,4 +53,4 @@ def split(data: NDArray[np.uint8], offsets: NDArray[np.int64], *, fold: bool) ->
     words = room(len(offsets), int(offsets[-1] - offsets[0]) // 2 + len(offsets))
     lower = tables()[1] if fold else np.empty(0, np.uint32)
     n = spaced_kernel.split(data, offsets, chars.kinds(), lower, words)
-    return Spaced(words.first, *(array[:n] for array in words[1:]))
+    return Spaced(words.first, words.hash[:n], words.chars[:n], words.flags[:n])

@@ -3,7 +3,7 @@
 Import this module inside the function that needs it: it loads numba.
 """
 # The arguments of compiled functions are arrays and scalars whose types numba infers.
-# mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator,assignment"
 
 import numpy as np
 

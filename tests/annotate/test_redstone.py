@@ -101,7 +101,7 @@ def test_sentences_that_go(sentence: str, note: str | None) -> None:
 def text_of(words: int = 60, *more: str) -> str:
     """Make a text that every rule keeps: all words differ, and one sentence."""
     made = [f"w{chr(97 + i % 26)}{chr(97 + i // 26)}x" for i in range(words)]
-    made[0], made[1] = "The", "of"
+    made[0], made[1] = "The", "OF"
     return "\n".join([" ".join(made), *more])
 
 
