@@ -2,22 +2,24 @@
 
 As microsoft/RedStone has them (GeneralDomain/redstone_cc/algos/rule_based_filters). What differs from other variants:
 
-- A sentence ends at LF; behind ? ! or several dots, quotes and brackets included, if spaces and a capital follow; behind
-  a full stop if a capital, digit or quote follows, unless it belongs to a title ("Mr.") or an acronym ("U.S."). These are
-  the rules of Koehn and Schroeder's splitter, which RedStone calls (the package sentence-splitter); the titles are ours.
-  RedStone's paragraphs are lines, empty ones included, and so are empty sentences.
+- A sentence ends at LF; behind ? ! or several dots, quotes and brackets included, if spaces and a capital follow;
+  behind a full stop if a capital, digit or quote follows, unless it belongs to a title ("Mr.") or an acronym
+  ("U.S."). These are the rules of Koehn and Schroeder's splitter, which RedStone calls (the package
+  sentence-splitter); the titles are ours. RedStone's paragraphs are lines, empty ones included, and so are empty
+  sentences.
 - Words are those between white space, in lower case; n-grams are of these. The top n-gram is the first of the most
   frequent and must occur twice; characters of repeated n-grams are those of the words in any that occurs twice, once.
-- Symbols are "#" and "..." in the text, a bullet one of ten symbols (no "-" or "*"), an ellipsis "...". U+2026 is three
-  dots. Of equal sentences or lines all count, the first too. Stop words are counted every time.
+- Symbols are "#" and "..." in the text, a bullet one of ten symbols (no "-" or "*"), an ellipsis "...". U+2026 is
+  three dots. Of equal sentences or lines all count, the first too. Stop words are counted every time.
 - RedStone measures all but capitals and copies on text in NFKC; here only U+2026 is unfolded, and case.
 
 The edit `redstone_sentences` puts every sentence on a line of its own, with one space for several, and drops those in
 which more than `max_uppercase_ratio` of the letters are capitals, that are numbers and blanks only, counters ("3
-likes": digits, white space, one word of ASCII letters), of one word, and with `phrases` those that begin with "sign in",
-"sign-in", "sign up" or "sign-up", end with "read more" and any three characters, or contain "items in cart". The published code
-holds these patterns in a generator, which the first sentence uses up: they dropped nothing, so the preset has them off.
-`redstone_removed_word_ratio` are the words of dropped sentences by all words. A ratio without a denominator is null.
+likes": digits, white space, one word of ASCII letters), of one word, and with `phrases` those that begin with "sign
+in", "sign-in", "sign up" or "sign-up", end with "read more" and any three characters, or contain "items in cart".
+The published code holds these patterns in a generator, which the first sentence uses up: they dropped nothing, so
+the preset has them off. `redstone_removed_word_ratio` are the words of dropped sentences by all words. A ratio
+without a denominator is null.
 """
 
 from __future__ import annotations
@@ -38,8 +40,8 @@ if TYPE_CHECKING:
 
 BULLETS = "\u2022\u2023\u25b6\u25c0\u25e6\u25a0\u25a1\u25aa\u25ab\u2013"
 _TITLES = (
-    "Adj Adm Adv Asst Bros Capt Cmdr Col Comdr Con Corp Cpl Dr Drs Ens Gen Gov Hon Insp Lt Maj Messrs Mlle Mme Mr Mrs Ms "
-    "Msgr Op Ord Pfc Ph Prof Pvt Rep Reps Res Rev Rt Sen Sens Sfc Sgt Sr St Supt Surg v vs i.e rev e.g Nos Nr"
+    "Adj Adm Adv Asst Bros Capt Cmdr Col Comdr Con Corp Cpl Dr Drs Ens Gen Gov Hon Insp Lt Maj Messrs Mlle Mme Mr Mrs "
+    "Ms Msgr Op Ord Pfc Ph Prof Pvt Rep Reps Res Rev Rt Sen Sens Sfc Sgt Sr St Supt Surg v vs i.e rev e.g Nos Nr"
 ).split()
 TITLES = (*_TITLES, *"ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 

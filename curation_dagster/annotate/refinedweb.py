@@ -1,17 +1,17 @@
 """RefinedWeb's line-wise corrections (Penedo et al., 2023, arXiv:2306.01116, section 3.2), as DCLM has them.
 
-The paper names the lines and the 5 % rule, but no numbers; those are DCLM's (mlfoundations/dclm, baselines/mappers). Lines
-are what lies between LFs. In this order, each step over the whole text, lines are dropped
+The paper names the lines and the 5 % rule, but no numbers; those are DCLM's (mlfoundations/dclm, baselines/mappers).
+Lines are what lies between LFs. In this order, each step over the whole text, lines are dropped
 
 1. that are mostly capitals: more than `max_uppercase_ratio` of their code points (`str.isupper`), spaces included;
 2. that are digits only (`str.isdigit`): more than `max_digit_ratio`, so not "1,234" or "12 34";
 3. that are counters ("3 likes", "1.2k views"), case folded, with any punctuation around;
 4. of fewer than `min_words` words by white space. Empty lines stay; those of white space go.
 
-Then lines of at most `max_phrase_words` words lose "items in cart" wherever it is, "Read more..." at the end and "Sign-in"
-at the start, whatever the case, with one white space before (behind "Sign-in"); a line of which nothing is left goes. With
-`phrases = "line"` the whole line goes. As in DCLM the dots of "Read more..." are any three characters. After every step
-but the fourth the text loses white space at its ends.
+Then lines of at most `max_phrase_words` words lose "items in cart" wherever it is, "Read more..." at the end and
+"Sign-in" at the start, whatever the case, with one white space before (behind "Sign-in"); a line of which nothing is
+left goes. With `phrases = "line"` the whole line goes. As in DCLM the dots of "Read more..." are any three
+characters. After every step but the fourth the text loses white space at its ends.
 
 `refinedweb_removed_word_ratio` compares the words before and after all of it: runs between ASCII white space that
 start with a letter or digit, which is what DCLM takes from fastText's tokenizer. It is null where a text has none.

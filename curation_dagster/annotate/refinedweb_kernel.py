@@ -295,7 +295,7 @@ def _phrases(out, spans, n, table, phrase, most_words, substring):
 
 @njit(nogil=True, cache=True)
 def lines(data, offsets, table, ratios, config, spans, out, ends, counts, removed):
-    """Write each text without the lines and phrases that go; fill counts[6, docs] and removed, as `refinedweb.LINES`."""
+    """Write each text without what goes; fill counts[6, docs] and removed, in the order of `refinedweb.LINES`."""
     counters, min_words, max_phrase_words, substring = config
     at = 0
     for d in range(len(offsets) - 1):

@@ -2,8 +2,8 @@
 
 This is what DCLM takes n-grams of (its `split_words` with the package uniseg). Word_Break classes are derived from
 Python's own Unicode tables: general categories, blocks, and the few code points that UAX #29 names. Scripts without
-spaces (Han, hiragana, Thai, Lao, Khmer, Burmese) have a word a letter, as the annex has it. Emoji sequences and flags are
-not joined: they start no word here. Loop: `segments_kernel`. Not here: what is counted.
+spaces (Han, hiragana, Thai, Lao, Khmer, Burmese) have a word a letter, as the annex has it. Emoji sequences and
+flags are not joined: they start no word here. Loop: `segments_kernel`. Not here: what is counted.
 """
 
 from __future__ import annotations

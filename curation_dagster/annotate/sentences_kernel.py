@@ -1,4 +1,4 @@
-"""Where sentences end, by the rules of Koehn and Schroeder's splitter, as a compiled loop; `redstone` says which they are.
+"""Where sentences end, by the rules of Koehn and Schroeder's splitter; `redstone` says which they are.
 
 Import this module inside the function that needs it: it loads numba.
 """

@@ -1,4 +1,4 @@
-"""DCLM's signals and its first edit against its definitions, on real and made-up text; its rules at their thresholds."""
+"""DCLM's signals and first edit against its definitions, on real and made-up text; its rules at their thresholds."""
 
 from __future__ import annotations
 
@@ -119,8 +119,8 @@ CASES = [
     pytest.param(text_of(51, _2="(x"), text_of(50, _2="(wxyz"), "min_words", id="a bracket first"),
     pytest.param(text_of(), text_of(_0="The,"), "min_stop_words", id="stop words in any case"),
     pytest.param(
-        text_of() + " #" * 2 + "... ... . . . x\u2026",
-        text_of() + " #" * 4 + "... ... . . . x\u2026",
+        text_of() + " #" * 2 + "... ... . . . x\u2026 x",
+        text_of() + " #" * 4 + "... ... . . . x\u2026 x",
         "max_symbol_word_ratio",
         id="symbols",
     ),

@@ -107,7 +107,12 @@ def text_of(words: int = 60, *more: str) -> str:
 
 CASES = [
     pytest.param(text_of(50), text_of(49), "min_words", id="words"),
-    pytest.param(text_of(60, "a#... \u2026# ##"), text_of(60, "a#... \u2026# ## #"), "max_symbol_word_ratio", id="symbols"),
+    pytest.param(
+        text_of(60, "a#... \u2026# ##"),
+        text_of(60, "a#... \u2026# ## #"),
+        "max_symbol_word_ratio",
+        id="symbols",
+    ),
     pytest.param(
         text_of(60, *(f"{c} no..." for c in "abc"), *(f"{c} no" for c in "defghi")),
         text_of(60, *(f"{c} no\u2026" for c in "abcd"), *(f"{c} no" for c in "efghi")),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from curation_dagster.annotate import segments as s
 from curation_dagster.words import TABLE_SIZE
 
@@ -46,4 +48,4 @@ def words(text: str) -> list[str]:
             starts.append(i)
     kinds = [word_class(text[i]) for i in starts]
     cuts = [start for i, start in enumerate(starts) if i == 0 or not goes_on(kinds, i)]
-    return [text[a:b] for a, b in zip(cuts, [*cuts[1:], len(text)], strict=True)]
+    return [text[a:b] for a, b in pairwise([*cuts, len(text)])]
