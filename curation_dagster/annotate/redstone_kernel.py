@@ -21,6 +21,7 @@ from curation_dagster.annotate.redstone import BULLETS
 from curation_dagster.annotate.sentences_kernel import sentences
 from curation_dagster.annotate.spaced import HAS_ALPHA, IS_STOP_ANY_CASE
 from curation_dagster.compiled import njit
+from curation_dagster.words import TABLE_SIZE
 from curation_dagster.words_kernel import OFFSET, PRIME, U, decode, mix, put
 
 BULLET_CODES = tuple(ord(c) for c in BULLETS)
@@ -38,6 +39,7 @@ def _packed(phrases):
 
 FIRSTS = _packed(["sign in", "sign-in", "sign up", "sign-up"])
 OTHERS = _packed(["read more", "items in cart"])
+SELECTORS = (0xE0100, 0xE01EF)  # the only code points beyond the table that are not of category C
 BEHIND = 3  # the characters behind "read more"
 
 
@@ -228,7 +230,8 @@ def _drops(data, begin, end, table, most, phrases, counts, d):
         gap = kind & SPACE > 0
         letters += kind & ALPHA > 0
         capitals += kind & CAPITAL > 0
-        blank = blank and kind & BLANK > 0
+        beyond = code >= TABLE_SIZE and not SELECTORS[0] <= code <= SELECTORS[1]
+        blank = blank and (kind & BLANK > 0 or beyond)
     shouted = letters > 0 and capitals / letters > most
     begin, end = trim(data, begin, end, table)
     numbers = blank and end > begin
