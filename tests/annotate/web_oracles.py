@@ -36,7 +36,8 @@ ODD = [
 _PIECES = """
 the The THE be, that a b Mr. U.S. etc.) "Quoted" (In) ... \u2026 # #1 - * \u2022 \u25cf \u2013 ABC \u00c9T\u00c9
 3 likes 1.2k views 5 M Likes! l\u0130kes 7 \u212a followers 12,5 follower 12345 \u0663\u0664 1,234 \u00bd
-don't can\u2019t 3.14 1,2 foo_bar _x \u05d0\u05d1\u05f4\u05d2 \u30ab\u30bf \u6771\u4eac e\u0301 e\u200db \u2764 \U0001f600
+don't can\u2019t 3.14 1,2 foo_bar _x \u05d0\u05d1\u05f4\u05d2 \u30ab\u30bf \u6771\u4eac e\u0301 e\u200db
+\u2764 \U0001f600
 \u0e01\u0e32 x.com http://x.org/a?b=c ftp://a.b.co.uk)- https://1.2.3.4/x 10.0.0.1 312.1.1.1 1.2.3.456 a@b.net
 ..com end.The e.g. v1.2.3.4 x.com\u00e9 XML.com-x x/y.io
 """
