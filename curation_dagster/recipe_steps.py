@@ -99,6 +99,46 @@ class C4Lines(Section):
     policy: bool = Field(default=True, description="Drop lines about cookies and terms of use.")
 
 
+class DclmText(Section):
+    """Edit: what DCLM-Baseline does to a text before its rules (Li et al., 2024)."""
+
+    edit: Literal["dclm_text"]
+    urls: bool = Field(default=True, description="Remove urls and addresses of four numbers.")
+    pages: Literal["all", "dclm"] = Field(
+        default="all",
+        description="dclm: urls go only where the text starts with a top-level domain's letters.",
+    )
+    max_newlines: int = Field(
+        default=2, ge=0, description="LFs in a row; those beyond are removed."
+    )
+
+
+class RefinedWebLines(Section):
+    """Edit: RefinedWeb's line-wise corrections (Penedo et al., 2023), with DCLM's numbers."""
+
+    edit: Literal["refinedweb_lines"]
+    max_uppercase_ratio: Share = Field(default=0.5, description="Capitals of a line's characters.")
+    max_digit_ratio: Share = Field(default=0.999999, description="Digits of a line's characters.")
+    counters: bool = Field(default=True, description="Drop lines like '3 likes', '1.2k views'.")
+    min_words: int = Field(default=2, ge=0, description="Words by white space, of a line.")
+    max_phrase_words: int = Field(
+        default=10, ge=0, description="Longer lines keep 'items in cart' and the like; 0: all do."
+    )
+    phrases: Literal["substring", "line"] = Field(
+        default="substring", description="What goes: the phrase, or the line it is in."
+    )
+
+
+class RedStoneSentences(Section):
+    """Edit: RedStone-Web's corrections (Chang et al., 2024): a sentence a line, without some."""
+
+    edit: Literal["redstone_sentences"]
+    max_uppercase_ratio: Share = Field(default=0.6, description="Capitals of a sentence's letters.")
+    phrases: bool = Field(
+        default=False, description="Drop 'sign in', 'read more...', 'items in cart'."
+    )
+
+
 class Language(Section):
     """Judge: language by a fastText model, lid.176 by default (Joulin et al., 2016)."""
 
@@ -375,13 +415,108 @@ class MDFG(Listed):
     max_repeated_ngram_ratio: ShareBound = bound("mdfg_repeated_ngram_ratio", 0.5)
 
 
+class RefinedWeb(Section):
+    """Judge: RefinedWeb's page rule (Penedo et al., 2023), on the text as `refinedweb_lines` leaves it."""
+
+    judge: Literal["refinedweb"]
+    min_words: CountBound = bound("refinedweb_word_count", 1)
+    max_removed_word_ratio: FloatBound = bound("refinedweb_removed_word_ratio", 0.05)
+
+
+class Dclm(Section):
+    """Judge: the Gopher rules of DCLM-Baseline (Li et al., 2024), in the order of its file."""
+
+    judge: Literal["dclm"]
+    min_words: CountBound = bound("dclm_word_count", 50)
+    max_words: CountBound = bound("dclm_word_count", 100_000)
+    min_mean_word_chars: FloatBound = bound("dclm_mean_word_chars", 3.0)
+    max_mean_word_chars: FloatBound = bound("dclm_mean_word_chars", 10.0)
+    max_symbol_word_ratio: FloatBound = bound("dclm_symbol_word_ratio", 0.1)
+    max_bullet_line_ratio: ShareBound = bound("dclm_bullet_line_ratio", 0.9)
+    max_ellipsis_line_ratio: ShareBound = bound("dclm_ellipsis_line_ratio", 0.3)
+    max_no_alpha_word_ratio: ShareBound = bound("dclm_no_alpha_word_ratio", 0.2)
+    min_stop_words: CountBound = bound("dclm_stop_word_count", 2)
+    max_dup_line_ratio: ShareBound = bound("dclm_dup_line_ratio", 0.30)
+    max_dup_paragraph_ratio: ShareBound = bound("dclm_dup_paragraph_ratio", 0.30)
+    max_dup_line_char_ratio: ShareBound = bound("dclm_dup_line_char_ratio", 0.20)
+    max_dup_paragraph_char_ratio: ShareBound = bound("dclm_dup_paragraph_char_ratio", 0.20)
+    max_top_2gram_char_ratio: FloatBound = bound("dclm_top_2gram_char_ratio", 0.20)
+    max_top_3gram_char_ratio: FloatBound = bound("dclm_top_3gram_char_ratio", 0.18)
+    max_top_4gram_char_ratio: FloatBound = bound("dclm_top_4gram_char_ratio", 0.16)
+    max_dup_5gram_char_ratio: ShareBound = bound("dclm_dup_5gram_char_ratio", 0.15)
+    max_dup_6gram_char_ratio: ShareBound = bound("dclm_dup_6gram_char_ratio", 0.14)
+    max_dup_7gram_char_ratio: ShareBound = bound("dclm_dup_7gram_char_ratio", 0.13)
+    max_dup_8gram_char_ratio: ShareBound = bound("dclm_dup_8gram_char_ratio", 0.12)
+    max_dup_9gram_char_ratio: ShareBound = bound("dclm_dup_9gram_char_ratio", 0.11)
+    max_dup_10gram_char_ratio: ShareBound = bound("dclm_dup_10gram_char_ratio", 0.10)
+
+
+class Dolma(Section):
+    """Judge: the Gopher rules and the repetition rule of Dolma 1.6 (Soldaini et al., 2024)."""
+
+    judge: Literal["dolma"]
+    min_words: CountBound = bound("dolma_word_count", 50)
+    max_words: CountBound = bound("dolma_word_count", 100_000)
+    min_median_word_chars: FloatBound = bound("dolma_median_word_chars", 3.0)
+    max_median_word_chars: FloatBound = bound("dolma_median_word_chars", 10.0)
+    max_symbol_word_ratio: ShareBound = bound("dolma_symbol_word_ratio", 0.1)
+    min_alpha_word_ratio: ShareBound = bound("dolma_alpha_word_ratio", 0.8)
+    min_stop_words: CountBound = bound("dolma_stop_word_count", 2)
+    max_bullet_line_ratio: ShareBound = bound("dolma_bullet_line_ratio", 0.9)
+    max_ellipsis_line_ratio: ShareBound = bound("dolma_ellipsis_line_ratio", 0.3)
+    max_dup_line_ratio: ShareBound = bound("dolma_dup_line_ratio", 0.30)
+    max_dup_line_char_ratio: FloatBound = bound("dolma_dup_line_char_ratio", 0.30)
+    max_top_2gram_char_ratio: FloatBound = bound("dolma_top_2gram_char_ratio", 0.20)
+    max_top_3gram_char_ratio: FloatBound = bound("dolma_top_3gram_char_ratio", 0.18)
+    max_top_4gram_char_ratio: FloatBound = bound("dolma_top_4gram_char_ratio", 0.16)
+    max_dup_5gram_char_ratio: ShareBound = bound("dolma_dup_5gram_char_ratio", 0.15)
+    max_dup_6gram_char_ratio: ShareBound = bound("dolma_dup_6gram_char_ratio", 0.14)
+    max_dup_7gram_char_ratio: ShareBound = bound("dolma_dup_7gram_char_ratio", 0.13)
+    max_dup_8gram_char_ratio: ShareBound = bound("dolma_dup_8gram_char_ratio", 0.12)
+    max_dup_9gram_char_ratio: ShareBound = bound("dolma_dup_9gram_char_ratio", 0.11)
+    max_dup_10gram_char_ratio: ShareBound = bound("dolma_dup_10gram_char_ratio", 0.10)
+    max_repetitions: CountBound = bound("dolma_repetition_count", 99)
+
+
+class RedStone(Section):
+    """Judge: the rules of RedStone-Web (Chang et al., 2024); the last is on what `redstone_sentences` notes."""
+
+    judge: Literal["redstone"]
+    max_top_2gram_char_ratio: FloatBound = bound("redstone_top_2gram_char_ratio", 0.20)
+    max_top_3gram_char_ratio: FloatBound = bound("redstone_top_3gram_char_ratio", 0.18)
+    max_top_4gram_char_ratio: FloatBound = bound("redstone_top_4gram_char_ratio", 0.16)
+    max_dup_5gram_char_ratio: ShareBound = bound("redstone_dup_5gram_char_ratio", 0.15)
+    max_dup_6gram_char_ratio: ShareBound = bound("redstone_dup_6gram_char_ratio", 0.14)
+    max_dup_7gram_char_ratio: ShareBound = bound("redstone_dup_7gram_char_ratio", 0.13)
+    max_dup_8gram_char_ratio: ShareBound = bound("redstone_dup_8gram_char_ratio", 0.12)
+    max_dup_9gram_char_ratio: ShareBound = bound("redstone_dup_9gram_char_ratio", 0.11)
+    max_dup_10gram_char_ratio: ShareBound = bound("redstone_dup_10gram_char_ratio", 0.10)
+    max_dup_sentence_ratio: ShareBound = bound("redstone_dup_sentence_ratio", 0.30)
+    max_dup_sentence_char_ratio: ShareBound = bound("redstone_dup_sentence_char_ratio", 0.20)
+    max_dup_line_ratio: ShareBound = bound("redstone_dup_line_ratio", 0.30)
+    max_dup_line_char_ratio: ShareBound = bound("redstone_dup_line_char_ratio", 0.20)
+    min_words: CountBound = bound("redstone_word_count", 50)
+    max_words: CountBound = bound("redstone_word_count", 100_000)
+    min_mean_word_chars: FloatBound = bound("redstone_mean_word_chars", 3.0)
+    max_mean_word_chars: FloatBound = bound("redstone_mean_word_chars", 10.0)
+    max_symbol_word_ratio: FloatBound = bound("redstone_symbol_word_ratio", 0.1)
+    min_alpha_word_ratio: ShareBound = bound("redstone_alpha_word_ratio", 0.8)
+    max_ellipsis_sentence_ratio: ShareBound = bound("redstone_ellipsis_sentence_ratio", 0.3)
+    max_bullet_sentence_ratio: ShareBound = bound("redstone_bullet_sentence_ratio", 0.9)
+    min_stop_words: CountBound = bound("redstone_stop_word_count", 2)
+    max_removed_word_ratio: ShareBound = bound("redstone_removed_word_ratio", 0.05)
+
+
 def _edits_or_judges(step: Any) -> str:  # noqa: ANN401 - TOML is anything
     """Tell an edit from a judge, so that an error is about the one step that is meant."""
     edits = "edit" in step if isinstance(step, dict) else hasattr(step, "edit")
     return "an edit" if edits else "a judge"
 
 
-Edit = Annotated[Normalize | Mask | C4Lines, Field(discriminator="edit")]
+Edit = Annotated[
+    Normalize | Mask | C4Lines | DclmText | RefinedWebLines | RedStoneSentences,
+    Field(discriminator="edit"),
+]
 Judge = Annotated[
     Language
     | Pii
@@ -395,7 +530,11 @@ Judge = Annotated[
     | Zyda
     | Nemo
     | DataJuicer
-    | MDFG,
+    | MDFG
+    | RefinedWeb
+    | Dclm
+    | Dolma
+    | RedStone,
     Field(discriminator="judge"),
 ]
 Step = Annotated[

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from curation_dagster.annotate import c4, data_juicer, fineweb, gopher, mdfg, nemo, redpajama, zyda
+from curation_dagster.annotate import (
+    c4,
+    data_juicer,
+    dclm,
+    dolma,
+    fineweb,
+    gopher,
+    mdfg,
+    nemo,
+    redpajama,
+    redstone,
+    refinedweb,
+    zyda,
+)
 
 if TYPE_CHECKING:
     from curation_dagster.annotate.family import Edit, Family
@@ -15,9 +28,18 @@ FAMILIES: dict[str, Family] = {
     "c4": c4.PAGE,
     "fineweb": fineweb.FAMILY,
     "redpajama": redpajama.FAMILY,
+    "refinedweb": refinedweb.PAGE,
+    "dclm": dclm.FAMILY,
+    "dolma": dolma.FAMILY,
+    "redstone": redstone.FAMILY,
     "zyda": zyda.FAMILY,
     "nemo": nemo.FAMILY,
     "data_juicer": data_juicer.FAMILY,
     "mdfg": mdfg.FAMILY,
 }
-EDITS: dict[str, Edit] = {"c4_lines": c4.LINES}
+EDITS: dict[str, Edit] = {
+    "c4_lines": c4.LINES,
+    "dclm_text": dclm.TEXT,
+    "refinedweb_lines": refinedweb.LINES,
+    "redstone_sentences": redstone.SENTENCES,
+}

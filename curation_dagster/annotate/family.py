@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from curation_dagster.annotate import lines, splitter
+from curation_dagster.annotate import lines, segments, spaced, splitter
 from curation_dagster.words import buffers, texts_from
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from curation_dagster.annotate.spaced import Spaced
     from curation_dagster.schema import Columns
 
 CHUNK_BYTES = 1 << 18
@@ -107,6 +108,26 @@ class Chunk:
     def lines(self) -> lines.Lines:
         """Return the lines of the texts."""
         return lines.split(self.data, self.offsets)
+
+    @cached_property
+    def spaced(self) -> Spaced:
+        """Return the words by white space."""
+        return spaced.split(self.data, self.offsets, fold=False)
+
+    @cached_property
+    def folded(self) -> Spaced:
+        """Return the words by white space, in lower case."""
+        return spaced.split(self.data, self.offsets, fold=True)
+
+    @cached_property
+    def segments(self) -> Spaced:
+        """Return the words of UAX #29 that start with a letter or digit."""
+        return segments.split(self.data, self.offsets)
+
+    @property
+    def most_lines(self) -> int:
+        """Return the most lines that a text has."""
+        return int(np.diff(self.lines.first).max(initial=1))
 
 
 def set_slots(first: NDArray[np.int64]) -> int:

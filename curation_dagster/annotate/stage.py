@@ -21,7 +21,18 @@ from curation_dagster.annotate.mask import mask
 from curation_dagster.annotate.normalize import normalize
 from curation_dagster.documents import documents
 from curation_dagster.job import write_table
-from curation_dagster.recipe_steps import BadWords, C4Lines, Language, Mask, Normalize, Pii, UrlList
+from curation_dagster.recipe_steps import (
+    BadWords,
+    C4Lines,
+    DclmText,
+    Language,
+    Mask,
+    Normalize,
+    Pii,
+    RedStoneSentences,
+    RefinedWebLines,
+    UrlList,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,7 +60,12 @@ def signal_columns(steps: Sequence[Step]) -> Columns:
                 found |= bad_words.SCHEMA
             case Language(top_k=top_k):
                 found |= language_columns(top_k)
-            case C4Lines(edit=name):
+            case (
+                C4Lines(edit=name)
+                | DclmText(edit=name)
+                | RefinedWebLines(edit=name)
+                | RedStoneSentences(edit=name)
+            ):
                 found |= EDITS[name].columns
             case _:
                 found |= FAMILIES[step.judge].columns
@@ -76,7 +92,12 @@ def annotate(  # noqa: C901 - one case a step
                 masked = mask(texts, step.kinds)
                 texts = masked["text"]
                 signals.append(masked.drop("text"))
-            case C4Lines(edit=name):
+            case (
+                C4Lines(edit=name)
+                | DclmText(edit=name)
+                | RefinedWebLines(edit=name)
+                | RedStoneSentences(edit=name)
+            ):
                 edited = rewrite(texts, EDITS[name], step)
                 texts = edited["text"]
                 signals.append(edited.drop("text"))
