@@ -56,7 +56,8 @@ def bounds_of(step: Step) -> Iterator[Bound]:
         if not isinstance(extra, dict) or not field.startswith(("min_", "max_")):
             continue  # how to measure, or a list to judge by
         signal = str(extra["signal"])
-        family = "language" if isinstance(step, Language) else signal.split("_", maxsplit=1)[0]
+        own = isinstance(step, Language) or signal.startswith(f"{step.judge}_")  # type: ignore[union-attr]
+        family = step.judge if own else signal.split("_", maxsplit=1)[0]  # type: ignore[union-attr]
         yield Bound(str(step.judge), field, signal, f"{family}_{field}", getattr(step, field))  # type: ignore[union-attr]
 
 

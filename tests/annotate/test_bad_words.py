@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shared_data import DATA
 
 from curation_dagster.annotate import bad_words
-from curation_dagster.clean.rules import rules_bad_words
+from curation_dagster.clean.rules import rules_of
 from curation_dagster.recipe_steps import BadWords
 from curation_dagster.section import File
 from curation_dagster.words import terms_oracle
@@ -102,7 +102,7 @@ def test_languages_and_the_allow_list(words: Path) -> None:
 
 @pytest.mark.parametrize(("n", "kept"), [(1, True), (2, True), (3, False), (None, False)])
 def test_rule(words: Path, n: int | None, kept: bool) -> None:
-    rule = rules_bad_words(step(words, max_count=2))["bad_words_max_count"]
+    rule = rules_of([step(words, max_count=2)])["bad_words_max_count"]
     docs = pl.DataFrame({"bad_words_count": pl.Series([n], dtype=pl.UInt32)})
     assert docs.select(rule.fill_null(value=False)).item() is kept
 

@@ -24,6 +24,8 @@ READS = {
     "ingest/blocks/extract.py": "words (a linear \\w+) of a page and its own description, to see if it repeats it",
     "verdict.py": "Polars' own rendering of an expression, to print a rule",
     "store.py": "names of files",
+    "commands/beside.py": "control characters of the samples that are shown, a few hundred characters each",
+    "commands/fineweb2.py": "labels of languages in a configuration",
     "scaffold.py": "the name of a recipe",
     "demo/site.py": "pages the demo makes of this package's documentation",
     "demo/pages.py": "files of installed packages, for the demo",
