@@ -81,7 +81,7 @@ def run(chosen: argparse.Namespace, part: str, threads: int) -> dict[str, Any]:
     """Run a part in a process of its own with so many threads; print its lines, return the last."""
     done = subprocess.run(  # noqa: S603 - this script
         [sys.executable, __file__, "--docs", str(chosen.docs), "--part", part],
-        env=os.environ | {"POLARS_MAX_THREADS": str(threads)}, check=True, capture_output=True, text=True,
+        env=os.environ | {"POLARS_MAX_THREADS": str(threads)}, check=True, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     if part != "wall":
         print(done.stdout, end="", flush=True)
@@ -93,7 +93,7 @@ def peer(chosen: argparse.Namespace, path: Path, ours: float) -> None:
     """Let datatrove's four filters judge, and print how much longer they take."""
     done = subprocess.run(  # noqa: S603 - the interpreter the user named
         [chosen.peer, "-c", PEER, str(path), str(chosen.peer_docs)],
-        check=True, capture_output=True, text=True,
+        check=True, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     found = json.loads(done.stdout.splitlines()[-1])
     speed = found["mb"] / sum(found["cpu_s"].values())
@@ -129,7 +129,11 @@ def sets(texts: pl.Series) -> None:
     from curation_dagster.annotate.families import EDITS, FAMILIES
 
     megabytes = texts.str.len_bytes().sum() / 1e6
-    needs = {"c4": ("c4_lines", "c4"), "refinedweb": ("refinedweb_lines", "refinedweb")}
+    needs = {
+        "c4": ("c4_lines", "c4"),
+        "refinedweb": ("refinedweb_lines", "refinedweb"),
+        "redstone": ("redstone_sentences", "redstone"),
+    }
     for name in (*EDITS, *FAMILIES, "all"):
         names = ALL if name == "all" else needs.get(name, (name,))
         judge(texts.head(20), names)

@@ -263,6 +263,19 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _bounds_are_noted(self) -> Self:
+        """See that the edit which notes what a bound is on comes before the judge."""
+        for i, step in enumerate(self.steps):
+            before = {getattr(s, "edit", None) for s in self.steps[:i]}
+            for field, info in type(step).model_fields.items():
+                extra = info.json_schema_extra
+                edit = extra.get("edit") if isinstance(extra, dict) else None
+                if edit and edit not in before and getattr(step, field) is not None:
+                    message = f'needs the step edit = "{edit}" before it; or say {field} = "off"'
+                    raise _wrong(("steps", i, field), message)
+        return self
+
+    @model_validator(mode="after")
     def _sources_are_known(self) -> Self:
         named: list[tuple[tuple[str | int, ...], str]] = [
             (("mix", "phases", i, "weights", name), name)

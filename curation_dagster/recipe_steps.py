@@ -30,9 +30,10 @@ def judged(signal: str) -> dict[str, Any]:
     return {"signal": signal}
 
 
-def bound(signal: str, default: float | None = None) -> Any:  # noqa: ANN401 - pydantic's own
-    """Declare a threshold on a signal; None is no rule."""
-    return Field(default=default, description=f"On {signal}.", json_schema_extra=judged(signal))
+def bound(signal: str, default: float | None = None, *, edit: str = "") -> Any:  # noqa: ANN401 - pydantic's own
+    """Declare a threshold on a signal, which `edit` notes if not the judge; None is no rule."""
+    extra = judged(signal) | ({"edit": edit} if edit else {})
+    return Field(default=default, description=f"On {signal}.", json_schema_extra=extra)
 
 
 def listed(what: str) -> Any:  # noqa: ANN401 - pydantic's own
@@ -258,8 +259,8 @@ class C4(Section):
     """Judge: C4's page rules (Raffel et al., 2020), on the text as `c4_lines` leaves it."""
 
     judge: Literal["c4"]
-    max_lorem_ipsum_lines: CountBound = bound("c4_lorem_ipsum_line_count", 0)
-    max_curly_bracket_lines: CountBound = bound("c4_curly_bracket_line_count", 0)
+    max_lorem_ipsum_lines: CountBound = bound("c4_lorem_ipsum_line_count", 0, edit="c4_lines")
+    max_curly_bracket_lines: CountBound = bound("c4_curly_bracket_line_count", 0, edit="c4_lines")
     min_sentences: CountBound = bound("c4_sentence_count", 5)
     max_chars: CountBound = bound("c4_char_count")
     min_long_lines: CountBound = bound("c4_long_line_count")
@@ -420,7 +421,9 @@ class RefinedWeb(Section):
 
     judge: Literal["refinedweb"]
     min_words: CountBound = bound("refinedweb_word_count", 1)
-    max_removed_word_ratio: FloatBound = bound("refinedweb_removed_word_ratio", 0.05)
+    max_removed_word_ratio: FloatBound = bound(
+        "refinedweb_removed_word_ratio", 0.05, edit="refinedweb_lines"
+    )
 
 
 class Dclm(Section):
@@ -504,7 +507,9 @@ class RedStone(Section):
     max_ellipsis_sentence_ratio: ShareBound = bound("redstone_ellipsis_sentence_ratio", 0.3)
     max_bullet_sentence_ratio: ShareBound = bound("redstone_bullet_sentence_ratio", 0.9)
     min_stop_words: CountBound = bound("redstone_stop_word_count", 2)
-    max_removed_word_ratio: ShareBound = bound("redstone_removed_word_ratio", 0.05)
+    max_removed_word_ratio: ShareBound = bound(
+        "redstone_removed_word_ratio", 0.05, edit="redstone_sentences"
+    )
 
 
 def _edits_or_judges(step: Any) -> str:  # noqa: ANN401 - TOML is anything

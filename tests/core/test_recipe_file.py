@@ -320,6 +320,23 @@ def test_every_problem_is_listed(recipe_text: str, tmp_path: Path) -> None:
         load(small(tmp_path, text))
 
 
+@pytest.mark.parametrize("judge", ["c4", "refinedweb", "redstone"])
+def test_a_bound_on_what_an_edit_notes_needs_the_edit_before_it(
+    recipe_text: str, tmp_path: Path, judge: str
+) -> None:
+    step = f'judge = "{judge}"'
+    edit = {"c4": "c4_lines", "refinedweb": "refinedweb_lines", "redstone": "redstone_sentences"}[
+        judge
+    ]
+    text = recipe_text.replace('edit = "normalize"', step)
+    with pytest.raises(RecipeError, match=f'needs the step edit = "{edit}" before it'):
+        load(small(tmp_path, text))
+    behind = text.replace(step, f'{step}\n[[steps]]\nedit = "{edit}"')
+    with pytest.raises(RecipeError, match="before it"):
+        load(small(tmp_path, behind))
+    load(small(tmp_path, text.replace(step, f'edit = "{edit}"\n[[steps]]\n{step}')))
+
+
 def test_preset_is_its_steps_with_single_fields_overridden(
     recipe_text: str, tmp_path: Path
 ) -> None:
