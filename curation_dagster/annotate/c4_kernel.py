@@ -9,6 +9,7 @@ import numpy as np
 
 from curation_dagster.annotate.c4 import CITATIONS as CITED
 from curation_dagster.annotate.c4 import PHRASES as SAID
+from curation_dagster.annotate.gopher_kernel import span
 from curation_dagster.annotate.splitter import DIGIT, IS_PUNCT, IS_TERMINAL, LINE_END, SPACE
 from curation_dagster.compiled import njit
 from curation_dagster.words import TABLE_SIZE
@@ -28,6 +29,8 @@ def _packed(phrases):
     return rows
 
 
+PAIRS = np.zeros(1 << 16, np.bool_)  # the first two letters of the phrases
+PAIRS[[ord(phrase[0]) << 8 | ord(phrase[1]) for phrase in SAID]] = True
 PHRASES = _packed(SAID)  # lorem ipsum, javascript, then those about policy
 CITATIONS = _packed(CITED)
 
@@ -51,15 +54,15 @@ def _is_at(data, i, end, phrase):
 def _said(data, begin, end, phrases):
     """Return a bit for every phrase that the line holds, and the next bit for a curly bracket."""
     found = 0
+    two = 0
     for i in range(begin, end):
-        c = data[i] | 0x20
-        if data[i] == BRACE:
+        c = data[i]
+        if c == BRACE:
             found |= 1 << len(phrases)
-        if (
-            c == 0x6C or c == 0x6A or c == 0x74 or c == 0x70 or c == 0x63 or c == 0x75
-        ):  # l j t p c u
+        two = (two & 0xFF) << 8 | c | 0x20
+        if PAIRS[two]:
             for k in range(len(phrases)):
-                if _is_at(data, i, end, phrases[k]):
+                if i > begin and _is_at(data, i - 1, end, phrases[k]):
                     found |= 1 << k
     return found
 
@@ -89,11 +92,11 @@ def _citation(data, i, end, table, citations):
 
 
 @njit
-def _copy_line(data, begin, end, table, citations, strip, out, at):
-    """Write a line, without its citations if told so; return where it ends."""
+def _copy_line(data, begin, end, table, citations, out, at):
+    """Write a line without its citations; return where it ends."""
     i = begin
     while i < end:
-        if strip and data[i] == OPEN:
+        if data[i] == OPEN:
             after = _citation(data, i, end, table, citations)
             if after > i:
                 i = after
@@ -106,23 +109,48 @@ def _copy_line(data, begin, end, table, citations, strip, out, at):
 
 @njit
 def _measure_line(data, begin, end, table):
-    """Return the stripped line's span, its words by white space, and the code points of the longest."""
+    """Return the stripped line's span, its words, the code points of the longest, and whether it has a bracket."""
     first, last = end, begin
     words = longest = length = 0
+    bracket = False
     i = begin
     while i < end:
-        code, after = decode(data, i)
-        if code < TABLE_SIZE and table[code] & SPACE:
+        c = data[i]
+        if c < 0x80:
+            space = table[c] & SPACE > 0
+            bracket = bracket or c == OPEN
+            after = i + 1
+        else:
+            code, after = decode(data, i)
+            space = code < TABLE_SIZE and table[code] & SPACE > 0
+        if space:
             length = 0
         else:
-            if length == 0:
-                words += 1
+            words += length == 0
             length += 1
             longest = max(longest, length)
-            first = min(first, i)
+            if first == end:
+                first = i
             last = after
         i = after
-    return min(first, last), last, words, longest
+    return min(first, last), last, words, longest, bracket
+
+
+@njit
+def _line_end(data, i, stop, table):
+    """Return where the line that begins at i ends, and where the next begins (`str.splitlines`)."""
+    while i < stop:
+        c = data[i]
+        if 0x1F <= c < 0x80:
+            i += 1
+            continue
+        code, after = decode(data, i)
+        if code < TABLE_SIZE and table[code] & LINE_END:
+            if code == CR and after < stop and data[after] == FEED:
+                return i, after + 1
+            return i, after
+        i = after
+    return stop, stop
 
 
 @njit
@@ -149,18 +177,11 @@ def _keeps(words, longest, out, start, at, config, phrases, counts, d):
 @njit
 def _trim(out, start, at, table):
     """Move a text's bytes so that no white space is at either end; return the end."""
-    first, last = at, start
-    i = start
-    while i < at:
-        code, after = decode(out, i)
-        if not (code < TABLE_SIZE and table[code] & SPACE):
-            first = min(first, i)
-            last = after
-        i = after
+    first, last = span(out, start, at, table)
     if first > start:
-        for k in range(max(last - first, 0)):
+        for k in range(last - first):
             out[start + k] = out[first + k]
-    return start + max(last - first, 0)
+    return start + last - first
 
 
 @njit(nogil=True, cache=True)
@@ -171,20 +192,16 @@ def lines(data, offsets, table, phrases, citations, config, out, ends, counts):
         text = at
         i, stop = offsets[d], offsets[d + 1]
         while i < stop:
-            begin = i
-            end = i
-            while i < stop:
-                code, after = decode(data, i)
-                end = i
-                i = after
-                if code < TABLE_SIZE and table[code] & LINE_END:
-                    if code == CR and i < stop and data[i] == FEED:
-                        i += 1
-                    break
-                end = after
-            first, last, words, longest = _measure_line(data, begin, end, table)
+            end, after = _line_end(data, i, stop, table)
+            first, last, words, longest, bracket = _measure_line(data, i, end, table)
+            i = after
             start = at + (at > text)
-            written = _copy_line(data, first, last, table, citations, config[1], out, start)
+            if config[1] and bracket:
+                written = _copy_line(data, first, last, table, citations, out, start)
+            else:
+                written = start + last - first
+                for k in range(last - first):
+                    out[start + k] = data[first + k]
             counts[0, d] += 1
             if _keeps(words, longest, out, start, written, config, phrases, counts, d):
                 if start > at:

@@ -8,13 +8,14 @@ Import this module inside the function that needs it: it loads numba.
 import numpy as np
 
 from curation_dagster.annotate.lines_kernel import hash_bytes
-from curation_dagster.annotate.splitter import HAS_ALPHA, IS_SYMBOLS, LINE_END, SPACE
+from curation_dagster.annotate.splitter import ALPHA, DIGIT, HAS_ALPHA, IS_SYMBOLS, LINE_END, SPACE
 from curation_dagster.annotate.splitter_kernel import BASE, find, power
 from curation_dagster.compiled import njit
 from curation_dagster.words import TABLE_SIZE
 from curation_dagster.words_kernel import U, decode, mix, put
 
 HASH, DASH, DOT, BULLET, ELLIPSIS, FEED = 0x23, 0x2D, 0x2E, 0x2022, 0x2026, 0x0A
+NEVER = 1 << 62
 HEAD = 16  # bytes; n-grams that begin differently are not looked up
 
 
@@ -31,6 +32,12 @@ def _marks(data, begin, end, table):
     in_line = tail = False
     line = i = begin
     while i < end:
+        plain = i
+        while i < end and data[i] < 0x80 and table[data[i]] & (ALPHA | DIGIT):
+            i += 1
+        if i > plain:
+            in_line, tail, dots = True, False, 0
+            continue
         code, after = decode(data, i)
         kind = table[code] if code < TABLE_SIZE else np.uint16(0)
         if kind & SPACE:
@@ -68,6 +75,9 @@ def quality(data, offsets, table, words, stops, seen, counts, ratios):
     `stops` are sorted hashes; `seen` holds a zero for each.
     """
     first, _, _, hashes, chars, flags = words
+    may_stop = U(0)  # which low bits the hash of a stop word has
+    for s in range(len(stops)):
+        may_stop |= U(1) << (stops[s] & U(63))
     for d in range(len(offsets) - 1):
         found = _marks(data, offsets[d], offsets[d + 1], table)
         counted = alphas = total = 0
@@ -76,10 +86,11 @@ def quality(data, offsets, table, words, stops, seen, counts, ratios):
             if not flags[k] & IS_SYMBOLS:
                 counted += 1
                 total += chars[k]
-                stop = find(stops, hashes[k])
-                if stop >= 0 and seen[stop] != d + 1:
-                    seen[stop] = d + 1
-                    counts[1, d] += 1
+                if may_stop >> (hashes[k] & U(63)) & U(1):
+                    stop = find(stops, hashes[k])
+                    if stop >= 0 and seen[stop] != d + 1:
+                        seen[stop] = d + 1
+                        counts[1, d] += 1
         n = first[d + 1] - first[d]
         counts[0, d] = counted
         ratios[0, d] = ratio(total, counted)
@@ -120,7 +131,7 @@ def _copied_lines(lines, begin, end, keys, stamps, stamp):
 
 
 @njit
-def _span(data, begin, end, table):
+def span(data, begin, end, table):
     """Return the span of a text without the white space around it, from the ends inwards."""
     i = begin
     while i < end:
@@ -191,6 +202,7 @@ def _follow(data, words, begin, end, prefix, joined, sizes, chars_at, heads):
     _, start, stop, hashes, chars, _ = words
     p, j, high, low = U(0), U(0), U(0), U(0)
     at = points = waiting = 0
+    due = HEAD  # where the head of the word `waiting` is whole
     for n in range(end - begin):
         k = begin + n
         prefix[n], joined[n], sizes[n], chars_at[n] = p, j, at, points
@@ -201,9 +213,12 @@ def _follow(data, words, begin, end, prefix, joined, sizes, chars_at, heads):
             high = high << U(8) | low >> U(56)  # the last sixteen bytes
             low = low << U(8) | U(data[i])
             at += 1
-            if waiting <= n and at == sizes[waiting] + HEAD:
+            if at == due:
                 heads[waiting] = mix(high * BASE + low)
                 waiting += 1
+                due = sizes[waiting] + HEAD if waiting <= n else NEVER
+        if due == NEVER:
+            due = at + HEAD  # of the next word
     n = end - begin
     prefix[n], joined[n], sizes[n], chars_at[n] = p, j, at, points
     return waiting
@@ -289,7 +304,7 @@ def repetition(data, offsets, table, words, lines, held, ratios):
         ratios[0, d] = ratio(copies, pieces)
         ratios[2, d] = ratio(copied, points)
         stamp += 1
-        i, j = _span(data, begin, end, table)
+        i, j = span(data, begin, end, table)
         pieces, copies, copied = _copied_paragraphs(data, i, j, lines, a, b, keys, stamps, stamp)
         ratios[1, d] = ratio(copies, pieces)
         ratios[3, d] = ratio(copied, points)
