@@ -19,7 +19,8 @@ import polars as pl
 from curation_dagster.annotate.stage import annotate
 from curation_dagster.clean.rules import rules_of
 from curation_dagster.clean.stage import clean
-from curation_dagster.recipe_steps import C4, C4Lines, FineWeb, GopherQuality, GopherRepetition
+from curation_dagster.recipe_edits import C4Lines
+from curation_dagster.recipe_judges import C4, FineWeb, GopherQuality, GopherRepetition
 
 BENCH = Path(
     os.environ.get("CURATE_BENCH") or Path(__file__).parents[2] / "shared" / "data" / "bench"

@@ -126,7 +126,7 @@ def speed(texts: pl.Series, peer: str | None) -> None:
     """Print MB/s of text for masking and for counting, and how many times datatrove's speed that is."""
     from curation_dagster.annotate import bad_words, pii
     from curation_dagster.annotate.mask import mask
-    from curation_dagster.recipe_steps import BadWords
+    from curation_dagster.recipe_judges import BadWords
     from curation_dagster.section import File
 
     megabytes = texts.str.len_bytes().sum() / 1e6

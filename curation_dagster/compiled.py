@@ -34,7 +34,7 @@ _TABLES: Final = (  # modules whose constants kernels bake in
     "annotate/redpajama_words.py",
     "annotate/splitter.py",
     "annotate/zyda.py",
-    "annotate/chars.py",
+    "annotate/str_classes.py",
     "annotate/segments.py",
     "annotate/spaced.py",
     "annotate/redstone.py",

@@ -19,7 +19,7 @@ from curation_dagster.annotate import lid_model
 from curation_dagster.funnel import funnel
 from curation_dagster.ingest.blocks import model
 from curation_dagster.recipe_file import content, digest, short_hash
-from curation_dagster.recipe_steps import Language
+from curation_dagster.recipe_judges import Language
 from curation_dagster.words import UNICODE_VERSION
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from curation_dagster.recipe_steps import BadWords
+    from curation_dagster.recipe_judges import BadWords
 
 SCHEMA = {"bad_words_count": pl.UInt32}
 FILTER_BITS = (

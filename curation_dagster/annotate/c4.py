@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curation_dagster.annotate.family import Chunk
-    from curation_dagster.recipe_steps import C4Lines
+    from curation_dagster.recipe_edits import C4Lines
 
 PHRASES = (
     "lorem ipsum",

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curation_dagster.annotate.family import Chunk
-    from curation_dagster.recipe_steps import DataJuicer
+    from curation_dagster.recipe_rule_sets import DataJuicer
     from curation_dagster.section import File
 
 ALNUM, IS_SPECIAL, SMALL_SPECIAL, SEPARATOR, LINE_END = 1, 2, 4, 8, 16

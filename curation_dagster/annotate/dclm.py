@@ -27,14 +27,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from curation_dagster.annotate import chars, ngrams
+from curation_dagster.annotate import ngrams, str_classes
 from curation_dagster.annotate.family import Edit, Edited, Family, Signal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curation_dagster.annotate.family import Chunk
-    from curation_dagster.recipe_steps import DclmText
+    from curation_dagster.recipe_edits import DclmText
 
 _COUNTRIES = """
 ac ad ae af ag ai al am an ao aq ar as at au aw ax az ba bb bd be bf bg bh bi bj bl bm bn bo bq br bs bt bv bw by bz
@@ -135,7 +135,7 @@ def _text(chunk: Chunk, step: DclmText) -> Edited:
     dclm_kernel.text(
         chunk.data,
         chunk.offsets,
-        chars.kinds(),
+        str_classes.kinds(),
         domains(),
         (step.urls, step.pages == "dclm", step.max_newlines),
         out,
@@ -153,7 +153,7 @@ def _measure(chunk: Chunk, judge: object) -> dict[str, NDArray[Any]]:  # noqa: A
     dclm_kernel.measure(
         chunk.data,
         chunk.offsets,
-        chars.kinds(),
+        str_classes.kinds(),
         chunk.segments,
         ngrams.scratch(chunk.segments.most, chunk.most_lines),
         counts,

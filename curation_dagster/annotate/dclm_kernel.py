@@ -8,8 +8,14 @@ numba.
 
 import numpy as np
 
-from curation_dagster.annotate.chars import ALPHA, SPACE, SYMBOL, WORD
-from curation_dagster.annotate.chars_kernel import (
+from curation_dagster.annotate.gopher_kernel import mask_for, ratio
+from curation_dagster.annotate.ngrams_kernel import COVERED, LONGEST, TIMES, repeats
+from curation_dagster.annotate.refinedweb_kernel import folded
+from curation_dagster.annotate.spaced import IS_STOP_ANY_CASE
+from curation_dagster.annotate.spaced_kernel import stop_flags
+from curation_dagster.annotate.splitter_kernel import BASE
+from curation_dagster.annotate.str_classes import ALPHA, SPACE, SYMBOL, WORD
+from curation_dagster.annotate.str_classes_kernel import (
     FEED,
     NONE,
     before,
@@ -18,12 +24,6 @@ from curation_dagster.annotate.chars_kernel import (
     kind_of,
     trim,
 )
-from curation_dagster.annotate.gopher_kernel import mask_for, ratio
-from curation_dagster.annotate.ngrams_kernel import COVERED, LONGEST, TIMES, repeats
-from curation_dagster.annotate.refinedweb_kernel import folded
-from curation_dagster.annotate.spaced import IS_STOP_ANY_CASE
-from curation_dagster.annotate.spaced_kernel import stop_flags
-from curation_dagster.annotate.splitter_kernel import BASE
 from curation_dagster.compiled import njit
 from curation_dagster.words_kernel import U, decode
 

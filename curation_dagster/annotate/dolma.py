@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from curation_dagster.annotate import chars, ngrams
+from curation_dagster.annotate import ngrams, str_classes
 from curation_dagster.annotate.family import Family, Signal
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _measure(chunk: Chunk, judge: object) -> dict[str, NDArray[Any]]:  # noqa: A
     dolma_kernel.measure(
         chunk.data,
         chunk.offsets,
-        chars.kinds(),
+        str_classes.kinds(),
         chunk.spaced,
         ngrams.scratch(chunk.spaced.most, chunk.most_lines),
         counts,

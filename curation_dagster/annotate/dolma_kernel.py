@@ -7,10 +7,10 @@ Import this module inside the function that needs it: it loads numba.
 
 import numpy as np
 
-from curation_dagster.annotate.chars_kernel import FEED, copied_pieces
 from curation_dagster.annotate.gopher_kernel import mask_for, ratio
 from curation_dagster.annotate.ngrams_kernel import COPIES, FIRST, TIMES, repeats
 from curation_dagster.annotate.spaced import HAS_ALPHA, HAS_SYMBOL, IS_STOP
+from curation_dagster.annotate.str_classes_kernel import FEED, copied_pieces
 from curation_dagster.compiled import njit
 
 STAR, DASH = 0x2A, 0x2D

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curation_dagster.annotate.family import Chunk
-    from curation_dagster.recipe_steps import FineWeb
+    from curation_dagster.recipe_judges import FineWeb
 
 _SIGNALS = (
     Signal("fineweb_terminal_line_ratio", pl.Float64, "Lines that end with a sentence mark."),

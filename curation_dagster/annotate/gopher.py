@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curation_dagster.annotate.family import Chunk
-    from curation_dagster.recipe_steps import GopherQuality
+    from curation_dagster.recipe_judges import GopherQuality
 
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 _QUALITY = (

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from curation_dagster.recipe_steps import PiiKind
+    from curation_dagster.recipe_edits import PiiKind
     from curation_dagster.schema import Columns
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curation_dagster.annotate.family import Chunk
-    from curation_dagster.recipe_steps import MDFG
+    from curation_dagster.recipe_rule_sets import MDFG
 
 FIRST_HAN, LAST_HAN = 0x4E00, 0x9FA5
 SPACE, BLANK = 1, 2

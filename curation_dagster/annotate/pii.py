@@ -29,7 +29,7 @@ from unicodedata import category
 import numpy as np
 import polars as pl
 
-from curation_dagster.recipe_steps import PiiKind
+from curation_dagster.recipe_edits import PiiKind
 from curation_dagster.words import TABLE_SIZE, buffers, tables, term_hash_oracle
 
 if TYPE_CHECKING:

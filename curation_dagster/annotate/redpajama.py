@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from curation_dagster.annotate.family import Chunk
     from curation_dagster.annotate.redpajama_words import Normal
-    from curation_dagster.recipe_steps import RedPajama
+    from curation_dagster.recipe_judges import RedPajama
     from curation_dagster.section import File
 
 # What a code point of raw text is. SMALL: lower or title case, which no token in capitals has.

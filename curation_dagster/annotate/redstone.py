@@ -29,14 +29,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from curation_dagster.annotate import chars, ngrams, splitter
+from curation_dagster.annotate import ngrams, splitter, str_classes
 from curation_dagster.annotate.family import Edit, Edited, Family, Signal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curation_dagster.annotate.family import Chunk
-    from curation_dagster.recipe_steps import RedStoneSentences
+    from curation_dagster.recipe_edits import RedStoneSentences
 
 BULLETS = "\u2022\u2023\u25b6\u25c0\u25e6\u25a0\u25a1\u25aa\u25ab\u2013"
 _TITLES = (
@@ -110,7 +110,7 @@ def _measure(chunk: Chunk, judge: object) -> dict[str, NDArray[Any]]:  # noqa: A
     redstone_kernel.measure(
         chunk.data,
         chunk.offsets,
-        chars.kinds(),
+        str_classes.kinds(),
         splitter.hashes(TITLES),
         words,
         ngrams.scratch(words.most, words.most + chunk.most_lines),
@@ -132,7 +132,7 @@ def _sentences(chunk: Chunk, step: RedStoneSentences) -> Edited:
     redstone_kernel.rewrite(
         chunk.data,
         chunk.offsets,
-        chars.kinds(),
+        str_classes.kinds(),
         splitter.hashes(TITLES),
         (step.max_uppercase_ratio, step.phrases),
         _spans(chunk),

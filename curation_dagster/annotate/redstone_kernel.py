@@ -7,19 +7,19 @@ Import this module inside the function that needs it: it loads numba.
 
 import numpy as np
 
-from curation_dagster.annotate.chars import ALPHA, BLANK, CAPITAL, DECIMAL, SPACE
-from curation_dagster.annotate.chars_kernel import (
+from curation_dagster.annotate.gopher_kernel import mask_for, ratio
+from curation_dagster.annotate.ngrams_kernel import COVERED, FIRST, TIMES, repeats
+from curation_dagster.annotate.redstone import BULLETS
+from curation_dagster.annotate.sentences_kernel import sentences
+from curation_dagster.annotate.spaced import HAS_ALPHA, IS_STOP_ANY_CASE
+from curation_dagster.annotate.str_classes import ALPHA, BLANK, CAPITAL, DECIMAL, SPACE
+from curation_dagster.annotate.str_classes_kernel import (
     FEED,
     before,
     copied_pieces,
     kind_of,
     trim,
 )
-from curation_dagster.annotate.gopher_kernel import mask_for, ratio
-from curation_dagster.annotate.ngrams_kernel import COVERED, FIRST, TIMES, repeats
-from curation_dagster.annotate.redstone import BULLETS
-from curation_dagster.annotate.sentences_kernel import sentences
-from curation_dagster.annotate.spaced import HAS_ALPHA, IS_STOP_ANY_CASE
 from curation_dagster.compiled import njit
 from curation_dagster.words import TABLE_SIZE
 from curation_dagster.words_kernel import OFFSET, PRIME, U, decode, mix, put

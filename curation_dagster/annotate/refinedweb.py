@@ -25,14 +25,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from curation_dagster.annotate import chars
+from curation_dagster.annotate import str_classes
 from curation_dagster.annotate.family import Edit, Edited, Family, Signal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curation_dagster.annotate.family import Chunk
-    from curation_dagster.recipe_steps import RefinedWebLines
+    from curation_dagster.recipe_edits import RefinedWebLines
 
 COUNTERS = (
     "likes shares comments retweets reposts quotes bookmarks upvotes downvotes downloads views followers"
@@ -74,7 +74,7 @@ def _lines(chunk: Chunk, step: RefinedWebLines) -> Edited:
     refinedweb_kernel.lines(
         chunk.data,
         chunk.offsets,
-        chars.kinds(),
+        str_classes.kinds(),
         (step.max_uppercase_ratio, step.max_digit_ratio),
         (step.counters, step.min_words, step.max_phrase_words, step.phrases == "substring"),
         np.empty((2, chunk.most_lines), np.int64),
@@ -91,7 +91,7 @@ def _page(chunk: Chunk, judge: object) -> dict[str, NDArray[Any]]:  # noqa: ARG0
     from curation_dagster.annotate import refinedweb_kernel  # loads numba
 
     counts = np.empty(len(chunk), np.uint32)
-    refinedweb_kernel.page(chunk.data, chunk.offsets, chars.kinds(), counts)
+    refinedweb_kernel.page(chunk.data, chunk.offsets, str_classes.kinds(), counts)
     return {"refinedweb_word_count": counts}
 
 

@@ -8,8 +8,10 @@ loads numba.
 
 import numpy as np
 
-from curation_dagster.annotate.chars import DECIMAL, DIGIT, SPACE, UPPER, WORD
-from curation_dagster.annotate.chars_kernel import (
+from curation_dagster.annotate.gopher_kernel import ratio
+from curation_dagster.annotate.refinedweb import COUNTERS, PHRASES
+from curation_dagster.annotate.str_classes import DECIMAL, DIGIT, SPACE, UPPER, WORD
+from curation_dagster.annotate.str_classes_kernel import (
     FEED,
     before,
     counted_words,
@@ -17,8 +19,6 @@ from curation_dagster.annotate.chars_kernel import (
     spaced_words,
     trim,
 )
-from curation_dagster.annotate.gopher_kernel import ratio
-from curation_dagster.annotate.refinedweb import COUNTERS, PHRASES
 from curation_dagster.compiled import njit
 from curation_dagster.words_kernel import decode
 

@@ -5,9 +5,9 @@ Import this module inside the function that needs it: it loads numba.
 # The arguments of compiled functions are arrays and scalars whose types numba infers.
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
 
-from curation_dagster.annotate.chars import CLOSING, OPENING, STARTER, WORD
-from curation_dagster.annotate.chars_kernel import FEED, before, kind_of, trim
 from curation_dagster.annotate.splitter_kernel import BASE
+from curation_dagster.annotate.str_classes import CLOSING, OPENING, STARTER, WORD
+from curation_dagster.annotate.str_classes_kernel import FEED, before, kind_of, trim
 from curation_dagster.compiled import njit
 from curation_dagster.words_kernel import U, decode
 

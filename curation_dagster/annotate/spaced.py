@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from curation_dagster.annotate import chars
+from curation_dagster.annotate import str_classes
 from curation_dagster.words import tables
 
 if TYPE_CHECKING:
@@ -52,5 +52,5 @@ def split(data: NDArray[np.uint8], offsets: NDArray[np.int64], *, fold: bool) ->
 
     words = room(len(offsets), int(offsets[-1] - offsets[0]) // 2 + len(offsets))
     lower = tables()[1] if fold else np.empty(0, np.uint32)
-    n = spaced_kernel.split(data, offsets, chars.kinds(), lower, words)
+    n = spaced_kernel.split(data, offsets, str_classes.kinds(), lower, words)
     return Spaced(words.first, words.hash[:n], words.chars[:n], words.flags[:n])

@@ -7,8 +7,6 @@ Import this module inside the function that needs it: it loads numba.
 
 import numpy as np
 
-from curation_dagster.annotate.chars import ALPHA, SPACE, SYMBOL
-from curation_dagster.annotate.chars_kernel import NONE, kind_of
 from curation_dagster.annotate.spaced import (
     HAS_ALPHA,
     HAS_SYMBOL,
@@ -17,6 +15,8 @@ from curation_dagster.annotate.spaced import (
     STOP_WORDS,
 )
 from curation_dagster.annotate.splitter_kernel import BASE
+from curation_dagster.annotate.str_classes import ALPHA, SPACE, SYMBOL
+from curation_dagster.annotate.str_classes_kernel import NONE, kind_of
 from curation_dagster.compiled import njit
 from curation_dagster.words import TABLE_SIZE
 from curation_dagster.words_kernel import U, decode

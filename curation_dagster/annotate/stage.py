@@ -21,18 +21,15 @@ from curation_dagster.annotate.mask import mask
 from curation_dagster.annotate.normalize import normalize
 from curation_dagster.documents import documents
 from curation_dagster.job import write_table
-from curation_dagster.recipe_steps import (
-    BadWords,
+from curation_dagster.recipe_edits import (
     C4Lines,
     DclmText,
-    Language,
     Mask,
     Normalize,
-    Pii,
     RedStoneSentences,
     RefinedWebLines,
-    UrlList,
 )
+from curation_dagster.recipe_judges import BadWords, Language, Pii, UrlList
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

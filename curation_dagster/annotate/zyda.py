@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curation_dagster.annotate.family import Chunk
-    from curation_dagster.recipe_steps import Zyda
+    from curation_dagster.recipe_rule_sets import Zyda
     from curation_dagster.section import File
 
 SPACE, WORD, DECIMAL, BREAK, OPENS = 1, 2, 4, 8, 16

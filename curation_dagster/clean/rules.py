@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from curation_dagster.recipe_steps import Language, UrlList
+from curation_dagster.recipe_judges import Language, UrlList
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

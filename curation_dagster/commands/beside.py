@@ -16,7 +16,7 @@ from curation_dagster.annotate.stage import annotate
 from curation_dagster.chance import keyed
 from curation_dagster.clean.ladder import passes
 from curation_dagster.commands.look import text_of
-from curation_dagster.recipe_steps import Mask
+from curation_dagster.recipe_edits import Mask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,9 +7,15 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any, get_args
 
 import polars as pl
+from pydantic import TypeAdapter
 
+from curation_dagster.annotate import pii
+from curation_dagster.annotate.families import EDITS, FAMILIES
+from curation_dagster.annotate.family import measure, rewrite
+from curation_dagster.annotate.mask import mask
 from curation_dagster.annotate.stage import annotate
 from curation_dagster.chance import keyed
 from curation_dagster.decontaminate.index import build_index
@@ -19,6 +25,8 @@ from curation_dagster.dedup.minhash import band_name, fingerprint
 from curation_dagster.documents import without_cuts
 from curation_dagster.ingest.page import page
 from curation_dagster.recipe import Benchmark
+from curation_dagster.recipe_edits import PiiKind
+from curation_dagster.recipe_steps import Step
 from curation_dagster.scaffold import default_recipe
 from curation_dagster.section import File
 
@@ -36,6 +44,7 @@ def warmup(folder: Path) -> float:
     page(_PAGE, None, None, recipe.ingest)
     texts = pl.Series("text", [_TEXT, _TEXT.upper(), _TEXT + " And so on.", "短い文", ""])
     annotate(texts, recipe.steps)
+    _published_sets(texts)
     keyed(texts, "warmup")
     _clusters(fingerprint(texts, recipe.dedup))
     item = folder / "item.jsonl"
@@ -48,6 +57,16 @@ def warmup(folder: Path) -> float:
     )
     without_cuts(docs, [spans])
     return time.monotonic() - began
+
+
+def _published_sets(texts: pl.Series) -> None:
+    """Measure every family, apply every edit."""
+    step: TypeAdapter[Any] = TypeAdapter(Step)
+    for name, edit in EDITS.items():
+        rewrite(texts, edit, step.validate_python({"edit": name}))
+    measure(texts, [(f, step.validate_python({"judge": name})) for name, f in FAMILIES.items()])
+    pii.measure(texts)
+    mask(texts, get_args(PiiKind))
 
 
 def _clusters(prints: pl.DataFrame) -> None:

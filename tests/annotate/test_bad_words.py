@@ -13,7 +13,7 @@ from shared_data import DATA
 
 from curation_dagster.annotate import bad_words
 from curation_dagster.clean.rules import rules_of
-from curation_dagster.recipe_steps import BadWords
+from curation_dagster.recipe_judges import BadWords
 from curation_dagster.section import File
 from curation_dagster.words import terms_oracle
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from curation_dagster.annotate.c4 import LINES, PAGE
 from curation_dagster.annotate.family import measure, rewrite
-from curation_dagster.recipe_steps import C4, C4Lines
+from curation_dagster.recipe_edits import C4Lines
+from curation_dagster.recipe_judges import C4
 
 JUDGE, EDIT = C4(judge="c4"), C4Lines(edit="c4_lines")
 PIECES = [

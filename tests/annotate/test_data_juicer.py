@@ -28,7 +28,7 @@ from rule_sets import (
 )
 
 from curation_dagster.annotate.data_juicer import SPECIAL
-from curation_dagster.recipe_steps import DataJuicer
+from curation_dagster.recipe_rule_sets import DataJuicer
 
 if TYPE_CHECKING:
     from pathlib import Path

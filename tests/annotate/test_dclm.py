@@ -11,7 +11,8 @@ from curation_dagster.annotate.families import EDITS, FAMILIES
 from curation_dagster.annotate.family import measure, rewrite
 from curation_dagster.annotate.stage import annotate
 from curation_dagster.clean.rules import rules_of
-from curation_dagster.recipe_steps import Dclm, DclmText
+from curation_dagster.recipe_edits import DclmText
+from curation_dagster.recipe_rule_sets import Dclm
 from curation_dagster.verdict import verdict
 from tests.annotate.uax29 import words
 from tests.annotate.web_oracles import ODD, TEXTS, counted, dclm, real_texts, without_urls

@@ -10,7 +10,7 @@ from curation_dagster.annotate.families import FAMILIES
 from curation_dagster.annotate.family import measure
 from curation_dagster.annotate.stage import annotate
 from curation_dagster.clean.rules import rules_of
-from curation_dagster.recipe_steps import Dolma
+from curation_dagster.recipe_rule_sets import Dolma
 from curation_dagster.verdict import verdict
 from tests.annotate.web_oracles import ODD, TEXTS, dolma, real_texts
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from curation_dagster.annotate.family import measure
 from curation_dagster.annotate.fineweb import FAMILY
-from curation_dagster.recipe_steps import FineWeb
+from curation_dagster.recipe_judges import FineWeb
 
 JUDGE = FineWeb(judge="fineweb")
 TEXTS = st.lists(

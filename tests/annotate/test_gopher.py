@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from curation_dagster.annotate.family import measure
 from curation_dagster.annotate.gopher import QUALITY, REPETITION
-from curation_dagster.recipe_steps import GopherQuality, GopherRepetition
+from curation_dagster.recipe_judges import GopherQuality, GopherRepetition
 
 JUDGES = (
     (QUALITY, GopherQuality(judge="gopher_quality")),

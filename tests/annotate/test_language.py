@@ -20,7 +20,7 @@ from curation_dagster.annotate import lid_model
 from curation_dagster.annotate.language import columns, default_model, language
 from curation_dagster.annotate.stage import annotate, signal_columns
 from curation_dagster.errors import RecipeError
-from curation_dagster.recipe_steps import Language
+from curation_dagster.recipe_judges import Language
 from curation_dagster.scaffold import default_recipe
 from curation_dagster.section import File
 from curation_dagster.words import buffers

@@ -25,7 +25,7 @@ from rule_sets import (
 )
 
 from curation_dagster.annotate.nemo import BOILERPLATE, BULLETS, COMMON_WORDS, ELLIPSES
-from curation_dagster.recipe_steps import Nemo
+from curation_dagster.recipe_rule_sets import Nemo
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,8 @@ from curation_dagster.annotate.family import rewrite
 from curation_dagster.annotate.stage import annotate
 from curation_dagster.clean.rules import rules_of
 from curation_dagster.clean.stage import clean
-from curation_dagster.recipe_steps import C4, C4Lines, FineWeb, GopherQuality, GopherRepetition
+from curation_dagster.recipe_edits import C4Lines
+from curation_dagster.recipe_judges import C4, FineWeb, GopherQuality, GopherRepetition
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -25,7 +25,8 @@ from curation_dagster.clean.rules import rules_of
 from curation_dagster.clean.stage import clean
 from curation_dagster.errors import RecipeError
 from curation_dagster.recipe_file import presets, sha256
-from curation_dagster.recipe_steps import RedPajama, Step
+from curation_dagster.recipe_judges import RedPajama
+from curation_dagster.recipe_steps import Step
 from curation_dagster.section import File
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from curation_dagster.annotate.family import measure, rewrite
 from curation_dagster.annotate.redstone import TITLES
 from curation_dagster.annotate.stage import annotate
 from curation_dagster.clean.rules import rules_of
-from curation_dagster.recipe_steps import RedStone, RedStoneSentences
+from curation_dagster.recipe_edits import RedStoneSentences
+from curation_dagster.recipe_rule_sets import RedStone
 from curation_dagster.verdict import verdict
 from tests.annotate.web_oracles import ODD, TEXTS, real_texts, redstone, redstone_text, sentences
 

@@ -10,7 +10,8 @@ from curation_dagster.annotate.families import EDITS
 from curation_dagster.annotate.family import rewrite
 from curation_dagster.annotate.stage import annotate
 from curation_dagster.clean.rules import rules_of
-from curation_dagster.recipe_steps import RefinedWeb, RefinedWebLines
+from curation_dagster.recipe_edits import RefinedWebLines
+from curation_dagster.recipe_rule_sets import RefinedWeb
 from curation_dagster.verdict import verdict
 from tests.annotate.web_oracles import COUNTER, ODD, TEXTS, counted, real_texts, refinedweb
 

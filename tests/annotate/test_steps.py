@@ -16,8 +16,9 @@ from curation_dagster.errors import RecipeError
 from curation_dagster.ingest.read import ingest_shard
 from curation_dagster.job import plan_job, run
 from curation_dagster.lineage import Lineage, sections
+from curation_dagster.recipe_edits import Mask
 from curation_dagster.recipe_file import load
-from curation_dagster.recipe_steps import Mask, Pii
+from curation_dagster.recipe_judges import Pii
 from curation_dagster.store import Store
 
 if TYPE_CHECKING:

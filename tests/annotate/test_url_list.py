@@ -15,7 +15,7 @@ from shared_data import DATA
 from curation_dagster.annotate import url_list
 from curation_dagster.clean.rules import rules_url_list
 from curation_dagster.errors import RecipeError
-from curation_dagster.recipe_steps import UrlList
+from curation_dagster.recipe_judges import UrlList
 from curation_dagster.section import File
 
 if TYPE_CHECKING:

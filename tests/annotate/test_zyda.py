@@ -23,7 +23,7 @@ from rule_sets import (
     rejected_by,
 )
 
-from curation_dagster.recipe_steps import Zyda
+from curation_dagster.recipe_rule_sets import Zyda
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from curation_dagster.clean.ladder import Ladder, Rung, Values, all_of, rungs
 from curation_dagster.clean.rules import Bound, bounds_of, rules_of
 from curation_dagster.clean.spread import Spread
-from curation_dagster.recipe_steps import GopherQuality, Language
+from curation_dagster.recipe_judges import GopherQuality, Language
 from curation_dagster.verdict import verdict
 
 if TYPE_CHECKING:

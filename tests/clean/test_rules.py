@@ -8,8 +8,10 @@ from pydantic import TypeAdapter
 
 from curation_dagster.annotate.gopher import QUALITY, REPETITION
 from curation_dagster.clean.rules import rules_of
+from curation_dagster.recipe_edits import Normalize
 from curation_dagster.recipe_file import presets
-from curation_dagster.recipe_steps import GopherQuality, GopherRepetition, Language, Normalize, Step
+from curation_dagster.recipe_judges import GopherQuality, GopherRepetition, Language
+from curation_dagster.recipe_steps import Step
 from curation_dagster.verdict import check_columns, signal_of, verdict
 
 LANGUAGE = Language(judge="language", languages=("en", "de"), min_prob=0.65)

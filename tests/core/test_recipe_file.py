@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from curation_dagster.errors import RecipeError
 from curation_dagster.recipe import Recipe
 from curation_dagster.recipe_file import content, digest, load, presets
-from curation_dagster.recipe_steps import GopherQuality, GopherRepetition, Zyda
+from curation_dagster.recipe_judges import GopherQuality, GopherRepetition
+from curation_dagster.recipe_rule_sets import Zyda
 from curation_dagster.toml_lines import line_of, lines_of
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from curation_dagster.job import Files, Job
 from curation_dagster.mix.stage import mix_shard, plan_mixture
 from curation_dagster.plan import Shard
 from curation_dagster.recipe import Benchmark, Decontaminate, Export, Mix, Phase, Recipe, Source
-from curation_dagster.recipe_steps import Normalize
+from curation_dagster.recipe_edits import Normalize
 from curation_dagster.section import File
 from curation_dagster.store import Store
 

@@ -7,7 +7,7 @@ Import this module inside the function that needs it: it loads numba.
 
 import numpy as np
 
-from curation_dagster.annotate.chars import ALNUM, SPACE
+from curation_dagster.annotate.str_classes import ALNUM, SPACE
 from curation_dagster.compiled import njit
 from curation_dagster.words import TABLE_SIZE
 from curation_dagster.words_kernel import OFFSET, PRIME, U, decode, mix, put

@@ -1,7 +1,7 @@
 r"""What a code point is to Python's `str` methods and to `re`: the table that rules over characters read.
 
 The published web filters are Python, so `isupper`, `isdigit`, `isalnum`, `isspace` and `\w` mean what Python means.
-Code points from TABLE_SIZE on are nothing. Loops: `chars_kernel`. Not here: what makes a word (`splitter`).
+Code points from TABLE_SIZE on are nothing. Loops: `str_classes_kernel`. Not here: what makes a word (`splitter`).
 """
 
 from __future__ import annotations
