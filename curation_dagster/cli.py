@@ -428,14 +428,20 @@ def signals(markdown: bool) -> None:
 
 
 @main.command()
-def warmup() -> None:
-    """Compile every kernel once, so that the first run does not; `make setup` does it."""
+@click.option(
+    "--all",
+    "every",
+    is_flag=True,
+    help="Those of all published rule sets too (about three minutes).",
+)
+def warmup(every: bool) -> None:
+    """Compile the kernels of a usual recipe once, so that the first run does not; `make setup` does it."""
     import tempfile
 
     from curation_dagster.commands.warmup import warmup as warmup_
 
     with tempfile.TemporaryDirectory() as folder:
-        click.echo(f"kernels compiled and cached in {warmup_(Path(folder)):.1f} s")
+        click.echo(f"kernels compiled and cached in {warmup_(Path(folder), every=every):.1f} s")
 
 
 @main.command()

@@ -37,6 +37,11 @@ def is_digit(char: str) -> bool:
     return ord(char) < 0x32400 and char.isdigit()
 
 
+def is_lower(char: str) -> bool:
+    """A letter that is no capital, in scripts without case too."""
+    return category(char) in ("Ll", "Lo", "Lm")
+
+
 def is_edge(char: str) -> bool:
     return char in EDGES or category(char) == "So"
 
@@ -56,7 +61,7 @@ def back(s: str) -> int:  # noqa: C901, PLR0911, PLR0912 - one case a rule
             return len(s) - len(s.rstrip("."))
         if not before:
             return 0
-        lower, upper = category(before) == "Ll", category(before) == "Lu"
+        lower, upper = is_lower(before), category(before) == "Lu"
         ends = lower or is_digit(before) or before in EDGES or before in "%²-+"
         ends = ends or (upper and len(s) > 2 and category(s[-3]) == "Lu")
         if not ends or (len(s) == 2 and lower):
@@ -68,7 +73,7 @@ def back(s: str) -> int:  # noqa: C901, PLR0911, PLR0912 - one case a rule
         return 0
     if (last == "+" or category(last) == "Sc") and is_digit(before):
         return 1
-    if category(last) in ("Ll", "Lu") or last == "%":
+    if is_lower(last) or category(last) == "Lu" or last == "%":
         if len(s) > 3 and re.search(r"n['’]t$", s, re.IGNORECASE):
             return 3
         if len(s) > 2 and re.search(r"['’]s$", s, re.IGNORECASE):
@@ -97,7 +102,7 @@ def is_url(s: str) -> bool:
     labels = host.split(".")
     if len(labels) < 2 or any(not label or label[-1] in "-_" for label in labels[:-1]):
         return False
-    if len(labels[-1]) < 2 or any(category(c) != "Ll" for c in labels[-1]):
+    if len(labels[-1]) < 2 or any(not is_lower(c) for c in labels[-1]):
         return False
     path = rest[len(host) :]
     if path.startswith(":"):
@@ -118,7 +123,7 @@ def split_at(s: str, i: int) -> int:  # noqa: C901, PLR0911 - one case a rule
     if not before:
         return 0
     if char == ".":
-        left = category(before) == "Ll" or before in QUOTES
+        left = is_lower(before) or before in QUOTES
         return int(left and bool(after) and (category(after) == "Lu" or after in QUOTES))
     if char == ",":
         return int(is_alpha(before) and bool(after) and is_alpha(after))
@@ -126,7 +131,11 @@ def split_at(s: str, i: int) -> int:  # noqa: C901, PLR0911 - one case a rule
         run = 1
         while char in "-—" and run < 3 and s[i + run : i + run + 1] == char:
             run += 1
-        if is_alpha(before) and s[i + run : i + run + 1] and is_alpha(s[i + run]):
+        if (
+            (is_alpha(before) or is_digit(before))
+            and s[i + run : i + run + 1]
+            and is_alpha(s[i + run])
+        ):
             return run
     if char in ":<>=/":
         left = is_alpha(before) or is_digit(before)

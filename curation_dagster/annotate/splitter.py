@@ -6,12 +6,13 @@ without its list of exceptions. White space (`str.isspace`) separates segments. 
 1. Two dots or more, and U+2026, are a word wherever they stand; so is an icon (category So).
 2. From the front go, one character a word: brackets, quotes, sentence marks, currency, § % = — – and a plus
    without a digit behind it.
-3. From the back go brackets, quotes, sentence marks, — –; 's; a full stop behind a lower-case letter, a
-   digit, one of % ² - +, punctuation, or two capitals, unless the rest is an abbreviation; + and currency and units
-   behind a digit; the contractions n't 'll 're 've 'd 'm.
+3. From the back go brackets, quotes, sentence marks, — –; 's; a full stop behind a letter that is no
+   capital, a digit, one of % ² - +, punctuation, or two capitals, unless the rest is an abbreviation; + and
+   currency and units behind a digit; the contractions n't 'll 're 've 'd 'm.
 4. The rest is one word if it is a url or an e-mail address. Else it is split at a hyphen, dash or
-   tilde between letters, a comma between letters, : < > = / before a letter and behind a letter or
-   digit, + - * ^ between digits, and a full stop between a lower-case letter and a capital.
+   tilde before a letter and behind a letter or digit, a comma between letters, : < > = / before a
+   letter and behind a letter or digit, + - * ^ between digits, and a full stop before a capital and
+   behind another letter.
 5. A letter of a script written without spaces (Han, hiragana, Thai, Lao, Khmer, Burmese) is a word of its
    own, together with the marks that follow it.
 
@@ -124,7 +125,7 @@ def _class_of(char: str) -> int:
     category = unicodedata.category(char)
     kind = PUNCT if category[0] == "P" else {"So": ICON, "Sc": CURRENCY}.get(category, 0)
     kind |= SPACE * char.isspace() | ALPHA * char.isalpha() | DIGIT * char.isdigit()
-    return kind | LOWER * (category == "Ll") | UPPER * (category == "Lu")
+    return kind | LOWER * (category in {"Ll", "Lo", "Lm"}) | UPPER * (category == "Lu")
 
 
 @functools.cache

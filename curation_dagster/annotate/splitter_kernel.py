@@ -260,7 +260,7 @@ def _split_at(codes, kinds, i, lo, hi):
         run = 1
         while i + run < hi and run < 3 and codes[i + run] == code and code in (MINUS, 0x2014):
             run += 1
-        if before & ALPHA and i + run < hi and kinds[i + run] & ALPHA:
+        if before & (ALPHA | DIGIT) and i + run < hi and kinds[i + run] & ALPHA:
             return run
     if code in (COLON, 0x3C, 0x3E, 0x3D, SLASH):
         return int(before & (ALPHA | DIGIT) > 0 and after & ALPHA > 0)

@@ -1,4 +1,4 @@
-"""`curate warmup`: compile every kernel once and load every model, so that the first run does not pay for it.
+"""`curate warmup`: compile kernels once and load every model, so that the first run does not pay for it.
 
 What is compiled is kept in the package's `__pycache__` (or under NUMBA_CACHE_DIR), for this processor; see `compiled`.
 """
@@ -37,14 +37,15 @@ _TEXT = (
 _PAGE = f"<html><body><article><h1>Light</h1><p>{_TEXT}</p></article></body></html>".encode()
 
 
-def warmup(folder: Path) -> float:
-    """Run every kernel on a few words; return the seconds it took. Writes a small file into `folder`."""
+def warmup(folder: Path, *, every: bool = False) -> float:
+    """Run the kernels on a few words; return the seconds it took. Writes a small file into `folder`."""
     began = time.monotonic()
     recipe = default_recipe()
     page(_PAGE, None, None, recipe.ingest)
     texts = pl.Series("text", [_TEXT, _TEXT.upper(), _TEXT + " And so on.", "短い文", ""])
     annotate(texts, recipe.steps)
-    _published_sets(texts)
+    if every:
+        _published_sets(texts)
     keyed(texts, "warmup")
     _clusters(fingerprint(texts, recipe.dedup))
     item = folder / "item.jsonl"
