@@ -2,7 +2,8 @@
 
 The labels are the model's own (lid.176: mostly ISO 639-1); the whole text is read, as in FineWeb. Models of one
 word n-gram with softmax, hierarchical or not, are computed by `language_kernel`: the library's
-labels, and its probabilities up to rounding, without the GIL. Any other goes to the fasttext
+labels, and its probabilities up to rounding, without the GIL, on ranges of rows of as many bytes, as many as Polars has
+threads (eight at most). Any other goes to the fasttext
 library, which holds the GIL. Not here: which languages are kept (`clean.rules`).
 """
 
@@ -10,7 +11,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,7 +40,8 @@ SIGNALS = (
     Signal("lid_languages", pl.List(pl.String), "The `top_k` best labels, if more than one."),
     Signal("lid_language_probs", pl.List(pl.Float32), "Their probabilities."),
 )
-CACHE_BYTES = 64 << 20  # at most, for each call that runs at the same time
+CACHE_BYTES = 64 << 20  # at most, for each thread that runs at the same time
+_MOST_THREADS = 8  # each has a cache
 _KEY_BYTES, _LINE_BYTES = 32, 64
 
 
@@ -134,12 +138,23 @@ def _compiled(lines: pl.Series, path: Path, top_k: int) -> tuple[pl.Series, pl.S
     data, offsets, owner = buffers(lines)
     shape = (len(lines), min(top_k, len(model.labels)))
     found, probs = np.empty(shape, np.int32), np.empty(shape, np.float32)
-    try:
-        cache = idle.pop()
-    except IndexError:
-        cache = word_cache(model.tables.rows.shape[1])
-    identify(data, offsets, model, cache, found, probs)
-    idle.append(cache)
+
+    def work(a: int, b: int) -> None:
+        try:
+            cache = idle.pop()
+        except IndexError:
+            cache = word_cache(model.tables.rows.shape[1])
+        identify(data, offsets[a : b + 1], model, cache, found[a:b], probs[a:b])
+        idle.append(cache)
+
+    threads = min(pl.thread_pool_size(), _MOST_THREADS, 1 + int(offsets[-1] >> 20))
+    bounds = np.searchsorted(offsets, np.linspace(offsets[0], offsets[-1], threads + 1)[1:-1])
+    ranges = pairwise([0, *bounds.tolist(), len(lines)])
+    if threads == 1:
+        work(0, len(lines))
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(lambda span: work(*span), ranges))
     del owner  # the Arrow array outlives the views into it
     names = pl.Series(model.labels, dtype=pl.String)
     is_label = pl.Series(found.ravel() >= 0)

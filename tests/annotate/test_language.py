@@ -324,3 +324,12 @@ def test_the_library_is_named_where_it_is_asked(trained: dict[str, Path]) -> Non
         step = Language(judge="language", languages=("en",), model=File(path=trained[name]))
         other = recipe.model_copy(update={"steps": (step,)})
         assert ("fasttext-community" in lineage.libraries(other, "annotated")) == is_asked
+
+
+def test_threads_change_nothing(installed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = pl.Series([*installed, None] * 8)
+    assert texts.str.len_bytes().sum() > 3 << 20, "enough for several threads"
+    monkeypatch.setattr(pl, "thread_pool_size", lambda: 1)
+    alone = language(texts, default_model())
+    monkeypatch.setattr(pl, "thread_pool_size", lambda: 4)
+    assert language(texts, default_model()).equals(alone)
