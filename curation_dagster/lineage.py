@@ -109,6 +109,7 @@ def sections(recipe: Recipe, stage: str, partition: str) -> dict[str, Any]:  # n
     """Return the parts of the recipe that a partition of a stage reads, as plain values."""
     dedup, score, clean_of = recipe.dedup, recipe.score, recipe.decontaminate
     shape = {"threshold", "permutations", "seed", "verify"}
+    unused: set[str] = set() if dedup.threshold is not None else {"permutations"}
     actions = {b.name: b.action for b in clean_of.benchmarks}
     match stage:
         case "raw":
@@ -125,10 +126,10 @@ def sections(recipe: Recipe, stage: str, partition: str) -> dict[str, Any]:  # n
             prints: dict[str, Any] = {"near": dedup.near, "quality_key": dedup.quality_key}
             if dedup.near:
                 prints |= parameters(dedup)._replace(min_similarity=0)._asdict()
-                prints |= {k: v for k, v in content(dedup).items() if k in shape}
+                prints |= {k: v for k, v in content(dedup).items() if k in shape - unused}
             return {"dedup": prints | _stored_pieces(dedup)}
         case "duplicates":
-            unread = {"memory_gb", "remove", "max_removed_share", "max_removed", *_CUTTING}
+            unread = {"memory_gb", "remove", "max_removed_share", "max_removed", *_CUTTING, *unused}
             unread |= set() if dedup.near else shape | set(Near._fields) | {"preset"}
             near = parameters(dedup)._asdict() if dedup.near else {}
             return {"dedup": content(dedup) | near | dict.fromkeys(unread)}

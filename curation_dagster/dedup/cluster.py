@@ -34,6 +34,7 @@ import pyarrow as pa
 
 from curation_dagster.dedup import compared, ranking
 from curation_dagster.dedup.minhash import band_name, parameters
+from curation_dagster.dedup.parts import compact
 from curation_dagster.dedup.scratch import Runs
 from curation_dagster.dedup.sieve import Sieve
 from curation_dagster.words import term_hash_oracle
@@ -102,7 +103,7 @@ class Clusters:
     def frames(self) -> Iterator[tuple[Part, pl.DataFrame]]:
         """Yield each part's documents that are in clusters of two or more, in its order."""
         indices = np.sort(self.ranked.order[np.flatnonzero(self.sizes > 1)])
-        found = [batch["doc_id"] for _, batch in self.corpus.gather(indices, ["doc_id"])]
+        found = [compact(b["doc_id"]) for _, b in self.corpus.gather(indices, ["doc_id"])]
         names = pl.concat(found) if found else pl.Series([], dtype=pl.String)
         held: list[pl.DataFrame] = []
         current = None
@@ -278,10 +279,8 @@ def _near(found: Clusters, config: Dedup, scratch: Scratch) -> None:
     lone = np.empty(n, np.bool_)
     cluster_kernel.leading(ranked.leaders, ranked.order, lone)
     buckets = [
-        _kept_aside(group, scratch)
+        _kept_aside(_groups(corpus, band_name(band), lone, ranked, config, scratch), scratch)
         for band in range(parameters(config).bands)
-        for group in _groups(corpus, band_name(band), lone, ranked, config, scratch)
-        if len(group.members)
     ]
     buckets, sure = _sampled(buckets, found, config)
     wanted = np.zeros(n, np.bool_)
@@ -303,10 +302,17 @@ def _near(found: Clusters, config: Dedup, scratch: Scratch) -> None:
     found.similarity[ranks] = cluster_kernel.similarities(*known, parent)
 
 
-def _kept_aside(group: Buckets, scratch: Scratch) -> Buckets:
-    members = scratch.array(len(group.members), np.uint32)
-    members[:] = group.members
-    return Buckets(members, group.starts.copy())
+def _kept_aside(groups: Iterator[Buckets], scratch: Scratch) -> Buckets:
+    """Put the groups of a band together, in two arrays: a mapped file each, at most."""
+    held = list(groups)
+    members = scratch.array(sum(len(group.members) for group in held), np.uint32)
+    starts = scratch.array(sum(len(group.starts) - 1 for group in held) + 1, np.int64)
+    filled = n_groups = 0
+    for group in held:
+        members[filled : filled + len(group.members)] = group.members
+        starts[n_groups : n_groups + len(group.starts)] = group.starts + filled
+        filled, n_groups = filled + len(group.members), n_groups + len(group.starts) - 1
+    return Buckets(members, starts)
 
 
 def _sampled(
@@ -367,7 +373,7 @@ def _edges(
 
     least = parameters(config).min_similarity
     expected = sum(len(members) for members, _ in buckets) + sum(p.shape[1] for p in sure)
-    runs = Runs(scratch, EDGE, expected, key_bits=32 + len(known.places).bit_length())
+    runs = Runs(scratch, EDGE, expected, key_end=(len(known.places) + 1) << 32)
     for members, starts in buckets:
         edges = np.empty(len(members), EDGE)
         n = cluster_kernel.star_edges(slots[members], starts, *known, least, ROUNDS, edges["key"])

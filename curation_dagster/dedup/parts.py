@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
+import pyarrow as pa
 
 from curation_dagster import table
 from curation_dagster.errors import CurationError, IntegrityError
@@ -18,10 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    import polars as pl
     from numpy.typing import NDArray
 
 MAX_DOCS = (1 << 32) - 2
+
+
+def compact(strings: pl.Series) -> pl.Series:
+    """Copy strings out of the row group they came with, which is then let go."""
+    return pl.Series(strings.name, strings.to_arrow().cast(pa.large_string()), dtype=pl.String)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 *Earlier* is a smaller rank (`ranking`), or the same document and further to its front. Documents that `duplicates`
 removed hold no first occurrence and are not cut. All rules look at the text before any cut and not at each other, so
 what is cut is their union.
+A document with fewer than `min_left_terms` left is not kept, so it holds no first occurrence either: with it, no piece
+goes that is cut elsewhere because of it.
 
 - line, paragraph: a piece whose key (`pieces`) occurs earlier is cut (Wenzek et al., 2020, for lines).
 - paragraph with `ngram`: it is cut when more than `max_seen_ratio` of its n-grams of terms occur in an earlier
@@ -26,6 +28,7 @@ import polars as pl
 
 from curation_dagster import schema
 from curation_dagster.dedup import ranking
+from curation_dagster.dedup.parts import compact
 from curation_dagster.dedup.pieces import flat
 from curation_dagster.dedup.scratch import Runs
 from curation_dagster.dedup.sieve import Sieve
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from curation_dagster.recipe import Dedup
 
 DOCS = 1_000  # documents whose keys are made at a time
+PASSES = 6  # even: the last one passes over too many documents, not too few
 MOST = 20  # counts told of the most repeated pieces
 RECORD = np.dtype([("key", "<u8"), ("place", "<u8")])
 HIT = np.dtype([("key", "<u8"), ("first", "<u4")])
@@ -91,6 +95,22 @@ class Repeats:
     most_repeated: dict[str, list[int]]
     work_bytes: int
 
+    def thin(self, min_left_terms: int) -> list[int]:
+        """List the documents with a span of which fewer terms are left, by index."""
+        found: list[int] = []
+        for number, start in enumerate(self.corpus.starts[:-1]):
+            if not any(c.count(number) for c in self.cuts.values()):
+                continue
+            spans = pl.concat([pl.DataFrame(_columns(c.of(number))) for c in self.cuts.values()])
+            batches = self.corpus.batches(["term_count"], [number])
+            term_count = pl.concat(batch["term_count"] for _, _, batch in batches)
+            left = _left(term_count, spans.sort("doc", "start", "end"))
+            cut = spans["doc"].unique().sort()
+            found += (
+                cut.filter(left.gather(cut) < min_left_terms).cast(pl.Int64) + int(start)
+            ).to_list()
+        return found
+
     def frames(self) -> Iterator[tuple[Part, pl.DataFrame]]:
         """Yield each part's spans, by row and start; parts without one are left out."""
         together: list[int] = []
@@ -111,7 +131,8 @@ class Repeats:
         firsts = np.unique(
             np.concatenate([c.of(n)["first"] for n in numbers for c in self.cuts.values()])
         )
-        names = pl.concat(b["doc_id"] for _, b in self.corpus.gather(firsts, ["doc_id"]))
+        found = self.corpus.gather(firsts, ["doc_id"])
+        names = pl.concat(compact(batch["doc_id"]) for _, batch in found)
         for number in numbers:
             part = self.corpus.parts[number]
             spans = [pl.DataFrame(_columns(c.of(number))) for c in self.cuts.values()]
@@ -137,7 +158,12 @@ class Repeats:
 def repeats(corpus: Corpus, removed: NDArray[np.bool_], config: Dedup, scratch: Scratch) -> Repeats:
     """Find what occurs earlier in the documents that are not `removed` (by index), by every rule of the recipe.
 
-    Memory: 8 bytes a document and the scratch's; a key whose occurrences alone exceed it is sorted in memory all the
+    With `min_left_terms`, which documents are kept and what is cut depend on each other. Each pass passes over the
+    documents that the last one left too little of: a first pass finds too many of them, a second too few, and so on,
+    until two agree. The last pass used is one that passed over too many, if any: nothing kept is cut because of a
+    document that is not; at worst, after `PASSES`, some repeats stay.
+
+    Memory: 9 bytes a document and the scratch's; a key whose occurrences alone exceed it is sorted in memory all the
     same.
 
     Raises:
@@ -146,11 +172,19 @@ def repeats(corpus: Corpus, removed: NDArray[np.bool_], config: Dedup, scratch: 
     order = ranking.ranking(corpus, config, scratch)
     rank_of = scratch.array(corpus.height, np.uint32)
     rank_of[order] = np.arange(corpus.height, dtype=np.uint32)
-    found = Repeats(corpus, {}, {}, scratch.work_bytes)
-    for rule in _rules(config):
-        search = _Search(rule, corpus, removed, rank_of, config.scope == "source")
-        hits, found.most_repeated[rule.name] = search.hits(order, scratch)
-        found.cuts[rule.name] = search.cuts(hits, order, scratch.path())
+    passed = scratch.array(corpus.height, np.bool_)  # by rank
+    few: list[int] = []
+    for _ in range(PASSES):
+        passed[:] = False
+        passed[rank_of[few]] = True
+        found = Repeats(corpus, {}, {}, scratch.work_bytes)
+        for rule in _rules(config):
+            search = _Search(rule, corpus, removed, rank_of, passed, config.scope == "source")
+            hits, found.most_repeated[rule.name] = search.hits(order, scratch)
+            found.cuts[rule.name] = search.cuts(hits, order, scratch.path())
+        last, few = few, found.thin(config.min_left_terms) if config.min_left_terms > 1 else []
+        if few == last:
+            break
     return found
 
 
@@ -190,6 +224,7 @@ class _Search:
     corpus: Corpus
     removed: NDArray[np.bool_]
     rank_of: NDArray[np.uint32]
+    passed: NDArray[np.bool_]  # by rank: over documents that hold no first occurrence
     apart: bool  # sources are
 
     def keys(self, docs: pl.DataFrame) -> Keys:
@@ -233,17 +268,17 @@ class _Search:
         runs = Runs(scratch, RECORD, 2 * sieve.repeats)
         for records in self.records() if sieve.repeats else ():
             runs.add(records[sieve.passes(np.ascontiguousarray(records["key"]))])
-        bits = 32 + max(self.corpus.height - 1, 1).bit_length()
-        hits = Runs(scratch, HIT, sieve.repeats, key_bits=bits)
+        hits = Runs(scratch, HIT, sieve.repeats, key_end=max(self.corpus.height, 1) << 32)
         del sieve
         most = np.empty(0, np.int64)
         for run in runs:
-            by_key = pl.Series(run["key"]).arg_sort().to_numpy()
+            sorted_ = pl.DataFrame({"key": run["key"], "place": run["place"]})
+            sorted_ = sorted_.sort("key", "place") if self.passed.any() else sorted_.sort("key")
             found = np.empty(len(run), HIT)
             sizes = np.empty(len(run) // 2, np.int64)
             n, groups = repeats_kernel.repeats(
-                run["key"][by_key], run["place"][by_key], self.rule.apart, order,
-                found["key"], found["first"], sizes,
+                sorted_["key"].to_numpy(), sorted_["place"].to_numpy(), self.rule.apart, order,
+                self.passed, found["key"], found["first"], sizes,
             )  # fmt: skip
             hits.add(found[:n])
             most = np.sort(np.concatenate([most, sizes[:groups]]))[: -MOST - 1 : -1]
@@ -268,16 +303,18 @@ class _Search:
         """
         runs = (run[np.argsort(run["key"])] for run in hits)
         held = np.empty(0, HIT)
+        keys = np.empty(0, np.uint64)  # of held: a field of records is copied to be searched
         for _, first, batch in self.corpus.batches(self.rule.columns):
             number = int(np.searchsorted(self.corpus.starts, first, "right")) - 1
             end = np.uint64(first + batch.height) << _HALF
-            while not len(held) or held["key"][-1] < end:
+            while not len(keys) or keys[-1] < end:
                 run = next(runs, None)
                 if run is None:
                     break
                 held = np.concatenate([held, run])
-            n = int(np.searchsorted(held["key"], end))
-            here, held = held[:n].copy(), held[n:]
+                keys = np.ascontiguousarray(held["key"])
+            n = int(np.searchsorted(keys, end))
+            here, held, keys = held[:n].copy(), held[n:], keys[n:]
             here["key"] -= np.uint64(first) << _HALF
             for begin in range(0, batch.height, DOCS) if n else ():
                 low, high = np.searchsorted(

@@ -14,6 +14,7 @@ from curation_dagster.words_kernel import U, mix
 
 R = U(ROLL)
 HALF, LOW = U(32), U(0xFFFFFFFF)
+NOWHERE = U(0xFFFFFFFFFFFFFFFF)
 
 
 @njit(inline="always")
@@ -66,28 +67,37 @@ def records(firsts, keys, ranks, numbers, step, salt, found_keys, places):
 
 
 @njit(nogil=True, cache=True)
-def repeats(keys, places, apart, order, hits, firsts, sizes):
-    """Go through sorted keys: write every place of a key but its earliest; return (repeats, groups).
+def repeats(keys, places, apart, order, passed, hits, firsts, sizes):
+    """Go through sorted keys: write every place of a key after its earliest; return (repeats, groups).
 
-    A place in the document of the earliest counts from `apart` pieces after it. A hit is index << 32 | number, firsts
-    are the rank of the earliest place, sizes the occurrences of each key that has several.
+    The earliest place is of no document passed over (by rank); such a document is held against itself too. In the
+    document of the earliest, a place counts from `apart` pieces after it. Where documents are passed over, the places
+    of a key are ascending. A hit is index << 32 | number, firsts are the rank of the earliest place, sizes the
+    occurrences of each key that has several.
     """
     n, found, begin, groups = len(keys), 0, 0, 0
     for i in range(1, n + 1):
         if i < n and keys[i] == keys[begin]:
             continue
         if i - begin > 1:
-            earliest = begin
-            for j in range(begin + 1, i):
-                if places[j] < places[earliest]:
-                    earliest = j
-            first = places[earliest]
+            first = NOWHERE
+            for j in range(begin, i):
+                if places[j] < first and not passed[np.int64(places[j] >> HALF)]:
+                    first = places[j]
+            own = first  # the earliest place in the document at hand
             for j in range(begin, i):
                 rank = places[j] >> HALF
-                if rank != first >> HALF or places[j] - first >= U(apart):
-                    hits[found] = U(order[np.int64(rank)]) << HALF | places[j] & LOW
-                    firsts[found] = first >> HALF
-                    found += 1
+                if rank > first >> HALF:
+                    held = first
+                else:
+                    if rank != own >> HALF:
+                        own = first if rank == first >> HALF else places[j]
+                    held = own
+                    if places[j] == own or places[j] - own < U(apart):
+                        continue
+                hits[found] = U(order[np.int64(rank)]) << HALF | places[j] & LOW
+                firsts[found] = held >> HALF
+                found += 1
             sizes[groups] = i - begin
             groups += 1
         begin = i

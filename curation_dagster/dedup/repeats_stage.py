@@ -41,8 +41,7 @@ def find_repeats(job: Job, files: Files) -> dict[str, Any]:
             for shard, path in zip(job.shards, files.parents["fingerprinted"], strict=True)
         ]
     )
-    with tempfile.TemporaryDirectory(dir=files.draft.parent) as folder:
-        scratch = Scratch(Path(folder), int(config.memory_gb * (1 << 30)))
+    with Scratch.beside(files.draft.parent, config.memory_gb) as scratch:
         gone = scratch.array(corpus.height, np.bool_)
         columns = ["shard", "row", "keep", "rule", "copy_rule"]
         duplicates = table.batches(files.one("duplicates"), columns)

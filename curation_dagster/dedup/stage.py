@@ -100,8 +100,7 @@ def find_duplicates(job: Job, files: Files) -> dict[str, Any]:
             for shard, path in zip(job.shards, files.parents["fingerprinted"], strict=True)
         ]
     )
-    with tempfile.TemporaryDirectory(dir=files.draft.parent) as folder:
-        scratch = Scratch(Path(folder), int(config.memory_gb * (1 << 30)))
+    with Scratch.beside(files.draft.parent, config.memory_gb) as scratch:
         found = clusters(corpus, config, scratch)
         slices: dict[str, str] = {}
         removed: dict[str, list[int]] = {}

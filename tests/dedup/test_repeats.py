@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from repeats_oracle import Doc, Span, repeated
+from repeats_oracle import Doc, Span, repeated, terms_at
 
 from curation_dagster import schema
 from curation_dagster.dedup import pieces as pieces_
@@ -86,6 +86,23 @@ def spans(found: pl.DataFrame) -> dict[str, list[Span]]:
 
 def wanted(docs: Sequence[Doc], config: Dedup) -> dict[str, list[Span]]:
     return {name: cut for name, cut in repeated(docs, config).items() if cut}
+
+
+def wanted_and_kept(docs: Sequence[Doc], config: Dedup) -> tuple[dict[str, list[Span]], list[str]]:
+    """Judge one document after the other, each against those kept before it; return the spans and who is not kept."""
+    kept: list[Doc] = []
+    found, thin = {}, []
+    for doc in docs:
+        cut = repeated([*kept, doc], config)[doc.name]
+        if cut:
+            found[doc.name] = cut
+        at = [len(doc.text[:begin].encode()) for _, begin, _ in terms_at(doc.text)]
+        left = [place for place in at if not any(span.start <= place < span.end for span in cut)]
+        if cut and len(left) < config.min_left_terms:
+            thin.append(doc.name)
+        else:
+            kept.append(doc)
+    return found, thin
 
 
 def named(texts: Sequence[str], source: str = "web") -> list[Doc]:
@@ -266,6 +283,37 @@ def test_removed_documents_hold_nothing_and_are_not_cut(tmp_path: Path) -> None:
     docs = named(["a b\n", "a b\nc", "a b\nd"])
     found = search([(0, docs)], LINES, tmp_path, removed=[0])
     assert spans(found) == {"d00002": [Span(0, 4, "line", "d00001")]}
+
+
+@settings(max_examples=150, deadline=None)
+@given(texts=TEXTS, least=st.integers(2, 5))
+def test_what_is_not_kept_holds_no_first_occurrence(
+    texts: list[str], least: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    config = SMALL.model_copy(update={"min_left_terms": least})
+    docs = named(texts)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(repeats_, "PASSES", 2 * len(docs) + 2)
+        found = search([(0, docs)], config, tmp_path_factory.mktemp("scratch"))
+    cuts, thin = wanted_and_kept(docs, config)
+    assert spans(found) == cuts
+    few = found.filter(pl.col("left_terms") < least) if found.height else found
+    assert sorted(set(few.get_column("doc_id", default=pl.Series()))) == thin
+
+
+def test_when_the_passes_end_early_nothing_kept_refers_to_what_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chain: each document is thin only if the one before it is kept."""
+    docs = named([f"line {n} of it\nline {n + 1} of it\n" for n in range(30)])
+    config = Dedup(lines=Lines(fold_digits=False), min_left_terms=5)
+    found = search([(0, docs)], config, tmp_path)
+    thin = set(found.filter(pl.col("left_terms") < 5)["doc_id"])
+    assert thin
+    assert not thin & set(found["first_doc_id"])
+    monkeypatch.setattr(repeats_, "PASSES", 100)
+    every_other = [doc.name for doc in docs[1::2]]
+    assert search([(0, docs)], config, tmp_path)["doc_id"].to_list() == every_other
 
 
 def test_terms_that_are_left(tmp_path: Path) -> None:
