@@ -6,12 +6,10 @@ The file is treated as a corpus of its own. Columns that come in and are not rec
 from __future__ import annotations
 
 import tempfile
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
-import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
@@ -30,9 +28,11 @@ if TYPE_CHECKING:
 
     from curation_dagster.recipe import Recipe
 
+Pair = tuple[pl.DataFrame, pl.DataFrame]  # what came in, and what was found of it, row by row
 _ROWS: Final = 10_000
 _REASONS: Final = 8  # named in the summary
 _MEASURES: Final = {"annotate", "score"}  # stages that judge nothing
+_JUDGING: Final = ("ingest", "clean", "dedup", "decontaminate")  # verdicts begin with such a name
 
 
 def apply(
@@ -50,24 +50,29 @@ def apply(
     from curation_dagster.scaffold import default_recipe
 
     config = recipe or default_recipe()
-    stages: dict[str, Callable[[Path, Recipe], Iterator[pl.DataFrame]]] = {
+    stages: dict[str, Callable[[Path, Recipe], Iterator[Pair]]] = {
         "ingest": _ingest,
         "annotate": _annotate,
         "clean": _clean,
-        "dedup": partial(_dedup, narrow=narrow),
+        "dedup": _dedup,
         "score": _score,
         "decontaminate": _decontaminate,
     }
     empty = schema.RAW if stage == "ingest" else schema.KEY
     tally: dict[str | None, int] = {}
-    frames = stages[stage](source, config)
-    if narrow and stage != "ingest":
-        came = set(pq.read_schema(source).names) - {"doc_id", "rejected_by"}
-        frames = (frame.drop(came, strict=False) for frame in frames)
+    frames = (_joined(*pair, narrow=narrow) for pair in stages[stage](source, config))
     rows = _write(target, _tallied(frames, tally), empty)
     judged = stage not in _MEASURES
     click.echo(f"{stage}: {_told(rows, tally) if judged else counted(rows, 'row')}", err=True)
     return rows
+
+
+def _joined(came: pl.DataFrame, found: pl.DataFrame, *, narrow: bool) -> pl.DataFrame:
+    if not came.width:
+        return found
+    if narrow:
+        return came.select("doc_id").hstack(found.drop("text", strict=False))
+    return came.drop(found.columns, strict=False).hstack(found)
 
 
 def _tallied(
@@ -89,7 +94,7 @@ def _told(rows: int, tally: dict[str | None, int]) -> str:
     return f"{said}: {reasons({'rejected': rejected}, _REASONS)}" if rejected else said
 
 
-def _ingest(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
+def _ingest(path: Path, recipe: Recipe) -> Iterator[Pair]:
     from curation_dagster.ingest.page import require
     from curation_dagster.ingest.read import new_account, noted, numbered, read
 
@@ -98,87 +103,62 @@ def _ingest(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
     entry = plan.Input(path.name, str(path), path.stat().st_size, "")
     account = new_account()
     with path.open("rb") as stream:
-        yield from numbered(
-            noted(read(stream, entry, source, recipe.ingest), recipe.ingest, account)
-        )
+        rows = noted(read(stream, entry, source, recipe.ingest), recipe.ingest, account)
+        yield from ((pl.DataFrame(), frame) for frame in numbered(rows))
     if found := damage.summed([account]):
         click.echo(damage.told(found), err=True)
 
 
-def _annotate(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
+def _annotate(path: Path, recipe: Recipe) -> Iterator[Pair]:
     for docs in _documents(path):
         found = annotate(docs["text"], recipe.steps, docs.get_column("url", default=None))
-        yield docs.drop("text", *found.columns, strict=False).hstack(found)
+        yield docs.drop("text"), found
 
 
-def _clean(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
+def _clean(path: Path, recipe: Recipe) -> Iterator[Pair]:
     rules = rules_of(recipe.steps)
     signals = set(signal_columns(recipe.steps))
     for docs in _documents(path):
-        measured = docs
+        measured = pl.DataFrame()
         if not signals <= set(docs.columns):
-            found = annotate(docs["text"], recipe.steps, docs.get_column("url", default=None))
-            measured = docs.drop("text", *found.columns, strict=False).hstack(found)
-        yield clean(measured.drop("rejected_by", strict=False), rules)
+            measured = annotate(docs["text"], recipe.steps, docs.get_column("url", default=None))
+            docs = docs.drop("text")  # noqa: PLW2901 - edits may have changed it
+        judged = clean(docs.drop(measured.columns, strict=False).hstack(measured), rules)
+        found = judged.select(*measured.columns, "rejected_by", "signal", "value")
+        before = _pending(docs, "clean")
+        if "rejected_by" in before.columns:
+            judged_here = before["rejected_by"].is_null()
+            found = found.with_columns(pl.when(judged_here).then(pl.col("signal", "value")))
+        yield _judged(before, found)
 
 
-def _dedup(path: Path, recipe: Recipe, *, narrow: bool) -> Iterator[pl.DataFrame]:
-    from curation_dagster.dedup.cluster import clusters
-    from curation_dagster.dedup.minhash import fingerprint
-    from curation_dagster.dedup.parts import Corpus, Part
-    from curation_dagster.dedup.pieces import pieces
-    from curation_dagster.dedup.repeats import repeats
-    from curation_dagster.dedup.repeats_stage import mark_removed
-    from curation_dagster.dedup.scratch import Scratch
-    from curation_dagster.dedup.verdicts import deduped
+def _dedup(path: Path, recipe: Recipe) -> Iterator[Pair]:
+    from curation_dagster.commands.apply_dedup import verdicts
 
-    config = recipe.dedup
+    def fresh() -> Iterator[pl.DataFrame]:
+        return (_pending(docs, "dedup") for docs in _documents(path))
+
     with tempfile.TemporaryDirectory() as folder:
-        keys, rows = Path(folder) / "fingerprinted.parquet", 0
-        writer: table.TableWriter | None = None
-        for docs in _documents(path):
-            found = _keys(docs, rows).hstack(fingerprint(docs["text"], config))
-            found = found.hstack(pieces(docs["text"], config))
-            writer = writer or table.TableWriter(keys, found.schema)
-            writer.write(found)
-            rows += docs.height
-        if writer is None:
-            return
-        writer.finish({})
-        part = Part.of_file(keys, "file", "file", 0)
-        scratch = Scratch(Path(folder), int(config.memory_gb * (1 << 30)))
-        corpus = Corpus([part])
-        members = pl.concat([rows for _, rows in clusters(corpus, config, scratch).frames()])
-        spans = pl.DataFrame(schema=schema.REPEATS)
-        if config.cuts:
-            gone = scratch.array(corpus.height, np.bool_)
-            mark_removed(corpus, [members], gone, remove=config.remove)
-            spans = pl.concat(
-                [spans, *(r for _, r in repeats(corpus, gone, config, scratch).frames())]
-            )
-        ids = table.read(keys, ["row", "doc_id"])
-        verdicts = deduped(ids, members, spans, config.min_left_terms, remove=config.remove)
-    if narrow:
-        yield verdicts.drop("row")
-        return
+        judged = verdicts(fresh, recipe.dedup, Path(folder))
     start = 0
-    for docs in _documents(path):
-        here = verdicts.slice(start, docs.height).drop("row", "doc_id")
-        yield docs.drop(here.columns, strict=False).hstack(here)
+    for docs in fresh():
+        rows = pl.DataFrame({"row": range(start, start + docs.height)}, schema={"row": pl.UInt32})
+        found = rows.join(judged, on="row", how="left", maintain_order="left")
+        yield _judged(docs, found.drop("row", "doc_id"))
         start += docs.height
 
 
-def _score(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
+def _score(path: Path, recipe: Recipe) -> Iterator[Pair]:
     from curation_dagster.score import tokens
     from curation_dagster.score.stage import score, scorers
 
     tokenizer, others = tokens.tokenizer(recipe.score.tokenizer), scorers(recipe.score)
     for docs in _documents(path):
         found = score(docs["text"], recipe.score, None, tokenizer, others)
-        yield docs.drop(found.columns, strict=False).hstack(found)
+        yield docs, found
 
 
-def _decontaminate(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
+def _decontaminate(path: Path, recipe: Recipe) -> Iterator[Pair]:
     from curation_dagster.decontaminate.index import build_index
     from curation_dagster.decontaminate.scan import scan
     from curation_dagster.decontaminate.verdicts import decide
@@ -194,26 +174,23 @@ def _decontaminate(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
         decided = (
             decide(rows, hits, config.benchmarks).drop("row", "doc_id").with_columns(hits["hits"])
         )
-        yield docs.drop(decided.columns, strict=False).hstack(decided)
+        yield _judged(_pending(docs, "decontaminate"), decided)
 
 
-def _keys(docs: pl.DataFrame, first_row: int) -> pl.DataFrame:
-    from curation_dagster.dedup.urls import url_hash
+def _pending(docs: pl.DataFrame, stage: str) -> pl.DataFrame:
+    """Clear verdicts of this stage and of those after it; what came before it stays rejected."""
+    if docs.schema.get("rejected_by") != pl.String:
+        return docs.drop("rejected_by", strict=False)
+    again = "|".join(_JUDGING[_JUDGING.index(stage) :])
+    rule = pl.col("rejected_by")
+    return docs.with_columns(pl.when(~rule.str.contains(f"^({again})\\.")).then(rule))
 
-    def optional(name: str, kind: Any) -> pl.Expr:  # noqa: ANN401 - a Polars type
-        return pl.col(name).cast(kind) if name in docs.columns else pl.lit(None, dtype=kind)
 
-    return docs.select(
-        pl.int_range(first_row, first_row + pl.len(), dtype=pl.UInt32).alias("row"),
-        "doc_id",
-        url_hash=url_hash(
-            docs.get_column(
-                "url", default=pl.repeat(None, docs.height, dtype=pl.String, eager=True)
-            )
-        ),
-        quality=optional("quality", pl.Float64),
-        date=optional("crawled_at", schema.TIME),
-    )
+def _judged(docs: pl.DataFrame, found: pl.DataFrame) -> Pair:
+    """Pair documents with what was found; those that have a verdict keep it."""
+    if "rejected_by" in docs.columns:
+        found = found.with_columns(rejected_by=pl.coalesce(docs["rejected_by"], "rejected_by"))
+    return docs, found
 
 
 def _documents(path: Path) -> Iterator[pl.DataFrame]:
@@ -225,13 +202,16 @@ def _documents(path: Path) -> Iterator[pl.DataFrame]:
     try:
         file = pq.ParquetFile(path)
     except (OSError, ValueError) as error:
-        msg = f"{path}: not a Parquet file: {error}"
+        msg = f"{path}: not a Parquet file: {error}; `curate apply ingest` makes one of JSONL, WARC, HTML or text"
         raise SchemaError(msg) from error
     with file:
         names = file.schema_arrow.names
         key = next((n for n in ("doc_id", "id") if n in names), None)
         if key is None or "text" not in names:
-            raise SchemaError.missing(str(path), {"doc_id (or id)", "text"}, names)
+            wanted = {"doc_id (or id)": key, "text": "text" in names or None}
+            raise SchemaError.missing(
+                str(path), {n for n, at in wanted.items() if at is None}, names
+            )
         for batch in file.iter_batches(batch_size=_ROWS):
             frame = pl.DataFrame(pl.from_arrow(batch)).rename({key: "doc_id"})
             yield frame.with_columns(pl.col("doc_id", "text").cast(pl.String))

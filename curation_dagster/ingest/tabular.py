@@ -93,7 +93,7 @@ def _rows(frame: pl.DataFrame, first: int, source: Source) -> pl.DataFrame:
             offset=pl.int_range(first, first + frame.height, dtype=pl.UInt64),
             text=text.alias("text"),
             url=_column(frame, source.url_field),
-            crawled_at=_date(_column(frame, source.date_field)),
+            crawled_at=date(_column(frame, source.date_field)),
             title=pl.lit(None, dtype=pl.String),
             record_bytes=text.str.len_bytes().cast(pl.UInt64).alias("record_bytes"),
             malformed=(text.is_null() & stored.is_not_null()).alias("malformed"),
@@ -119,7 +119,7 @@ def _lines(block: bytes, offset: int, source: Source) -> pl.DataFrame:
             ),
             text=at.json_path_match(f"$.{source.text_field}"),
             url=at.json_path_match(f"$.{source.url_field}"),
-            crawled_at=_date(at.json_path_match(f"$.{source.date_field}")),
+            crawled_at=date(at.json_path_match(f"$.{source.date_field}")),
             title=pl.lit(None, dtype=pl.String),
             record_bytes="record_bytes",
             malformed=at.json_path_match("$").is_null(),
@@ -157,7 +157,7 @@ def _column(frame: pl.DataFrame, name: str) -> pl.Expr:
     return pl.col(name).cast(pl.String) if name in frame.columns else pl.lit(None, dtype=pl.String)
 
 
-def _date(text: pl.Expr) -> pl.Expr:
+def date(text: pl.Expr) -> pl.Expr:
     """Parse each date by itself: a format guessed from a batch's first date would depend on the batch."""
     parsed = [
         text.str.to_datetime(f, time_unit="us", time_zone="UTC", strict=False, exact=True)

@@ -70,6 +70,63 @@ def test_narrow_leaves_out_what_came_in(curate, tmp_path, documents, stage):
     assert {"text", "kind"}.isdisjoint(narrow.columns)
 
 
+SAME = "The same words stand here, and there are enough of them to make a text of one's own."
+
+
+def dedup(curate, tmp_path, columns, settings="", *more) -> pl.DataFrame:
+    pl.DataFrame(columns).write_parquet(tmp_path / "given.parquet")
+    recipe = tmp_path / "part.toml"
+    recipe.write_text(f"[dedup]\n{settings}")
+    return apply(curate, tmp_path, "dedup", tmp_path / "given.parquet", "--recipe", recipe, *more)
+
+
+def test_dedup_keeps_what_the_quality_key_says(curate, tmp_path):
+    columns = {"doc_id": ["a", "b"], "text": [SAME] * 2, "quality": [9.0, 0.0], "stars": [1, 2]}
+    by_quality = 'quality_key = "stars"\nkeep = ["quality", "date"]'
+    assert dedup(curate, tmp_path, columns)["duplicate_of"].to_list() == [None, "a"]
+    assert dedup(curate, tmp_path, columns, by_quality)["duplicate_of"].to_list() == ["b", None]
+    found = curate("apply", "dedup", tmp_path / "given.parquet", tmp_path / "o.parquet", "--recipe",
+                   tmp_path / "part.toml")  # fmt: skip
+    assert found.exit_code == 0
+    (tmp_path / "part.toml").write_text('[dedup]\nquality_key = "moons"')
+    found = curate("apply", "dedup", tmp_path / "given.parquet", tmp_path / "o.parquet", "--recipe",
+                   tmp_path / "part.toml")  # fmt: skip
+    assert found.exit_code == 1
+    assert "dedup.quality_key: missing columns ['moons']" in found.stderr
+
+
+@pytest.mark.parametrize("kind", [pl.String, pl.Datetime])
+def test_dedup_keeps_the_earliest_whatever_dates_are_written_as(curate, tmp_path, kind):
+    dates = pl.Series(["2024-03-01 00:00:00.000000", "2023-01-01 00:00:00.000000"])
+    dates = dates if kind is pl.String else dates.str.to_datetime()
+    columns = {"doc_id": ["a", "b"], "text": [SAME] * 2, "crawled_at": dates}
+    assert dedup(curate, tmp_path, columns)["duplicate_of"].to_list() == ["b", None]
+
+
+def test_a_verdict_of_an_earlier_stage_stays_and_its_document_is_not_compared(curate, tmp_path):
+    verdicts = ["clean.gopher_min_words", None, "dedup.exact", None]
+    columns = {"doc_id": list("abcd"), "text": [SAME, SAME, "Its own.", SAME]}
+    out = dedup(curate, tmp_path, columns | {"rejected_by": verdicts})
+    assert out["rejected_by"].to_list() == ["clean.gopher_min_words", None, None, "dedup.exact"]
+    assert out["duplicate_of"].to_list() == [None, None, None, "b"]
+    out.write_parquet(tmp_path / "given.parquet")
+    cleaned = apply(curate, tmp_path, "clean", tmp_path / "given.parquet")
+    assert not cleaned["rejected_by"].str.starts_with("dedup.").any()
+    ingested = out.with_columns(rejected_by=pl.lit("ingest.empty"))
+    ingested.write_parquet(tmp_path / "given.parquet")
+    cleaned = apply(curate, tmp_path, "clean", tmp_path / "given.parquet")
+    assert set(cleaned["rejected_by"]) == {"ingest.empty"}
+    assert cleaned["signal"].null_count() == cleaned.height
+
+
+def test_narrow_writes_what_is_computed_though_a_column_of_that_name_came_in(curate, tmp_path):
+    columns = {"text": [SAME] * 2, "doc_id": ["a", "b"], "cluster_size": [7, 7], "kind": [1, 2]}
+    out = dedup(curate, tmp_path, columns, "", "--narrow")
+    assert out["cluster_size"].to_list() == [2, 2]
+    assert out["doc_id"].to_list() == ["a", "b"]
+    assert {"text", "kind"}.isdisjoint(out.columns)
+
+
 def test_score_counts_tokens(curate, tmp_path, documents):
     out = apply(curate, tmp_path, "score", documents)
     assert (out["token_count"] > 0).all()
@@ -93,8 +150,12 @@ def test_decontaminate_needs_benchmarks_and_finds_them(curate, tmp_path, documen
 @pytest.mark.parametrize(
     ("frame", "says"),
     [
-        (pl.DataFrame({"text": ["a"]}), "missing columns ['doc_id (or id)'"),
-        (pl.DataFrame({"doc_id": ["a"]}), "text"),
+        (pl.DataFrame({"text": ["a"]}), "missing columns ['doc_id (or id)']; found ['text']"),
+        (pl.DataFrame({"doc_id": ["a"]}), "missing columns ['text']; found ['doc_id']"),
+        (
+            pl.DataFrame({"doc_id": ["a", "b", "a"], "text": ["a", "b", "c"]}),
+            "2 documents share a doc_id with another one; 'a' is the first",
+        ),
     ],
 )
 def test_a_file_without_its_columns_is_refused(curate, tmp_path, frame, says):
