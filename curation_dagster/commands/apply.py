@@ -6,6 +6,7 @@ The file is treated as a corpus of its own. Columns that come in and are not rec
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -54,7 +55,7 @@ def apply(
         "ingest": _ingest,
         "annotate": _annotate,
         "clean": _clean,
-        "dedup": _dedup,
+        "dedup": partial(_dedup, narrow=narrow),
         "score": _score,
         "decontaminate": _decontaminate,
     }
@@ -132,16 +133,16 @@ def _clean(path: Path, recipe: Recipe) -> Iterator[Pair]:
         yield _judged(before, found)
 
 
-def _dedup(path: Path, recipe: Recipe) -> Iterator[Pair]:
+def _dedup(path: Path, recipe: Recipe, *, narrow: bool) -> Iterator[Pair]:
     from curation_dagster.commands.apply_dedup import verdicts
 
-    def fresh() -> Iterator[pl.DataFrame]:
-        return (_pending(docs, "dedup") for docs in _documents(path))
+    def fresh(*, text: bool = True) -> Iterator[pl.DataFrame]:
+        return (_pending(docs, "dedup") for docs in _documents(path, text=text))
 
     with tempfile.TemporaryDirectory() as folder:
         judged = verdicts(fresh, recipe.dedup, Path(folder))
     start = 0
-    for docs in fresh():
+    for docs in fresh(text=not narrow):
         rows = pl.DataFrame({"row": range(start, start + docs.height)}, schema={"row": pl.UInt32})
         found = rows.join(judged, on="row", how="left", maintain_order="left")
         yield _judged(docs, found.drop("row", "doc_id"))
@@ -193,8 +194,8 @@ def _judged(docs: pl.DataFrame, found: pl.DataFrame) -> Pair:
     return docs, found
 
 
-def _documents(path: Path) -> Iterator[pl.DataFrame]:
-    """Yield batches of a Parquet file with doc_id and text as strings.
+def _documents(path: Path, *, text: bool = True) -> Iterator[pl.DataFrame]:
+    """Yield batches of a Parquet file with doc_id and text as strings; or without the text.
 
     Raises:
         SchemaError: when the file has no such columns, or is no Parquet.
@@ -212,9 +213,12 @@ def _documents(path: Path) -> Iterator[pl.DataFrame]:
             raise SchemaError.missing(
                 str(path), {n for n, at in wanted.items() if at is None}, names
             )
-        for batch in file.iter_batches(batch_size=_ROWS):
-            frame = pl.DataFrame(pl.from_arrow(batch)).rename({key: "doc_id"})
-            yield frame.with_columns(pl.col("doc_id", "text").cast(pl.String))
+        strings = ["doc_id", "text"] if text else ["doc_id"]
+        columns = names if text else [name for name in names if name != "text"]
+        for group in range(file.num_row_groups):  # a batch of two groups costs another copy
+            for batch in file.iter_batches(_ROWS, [group], columns):
+                frame = pl.DataFrame(pl.from_arrow(batch)).rename({key: "doc_id"})
+                yield frame.with_columns(pl.col(strings).cast(pl.String))
 
 
 def _write(target: Path, frames: Iterable[pl.DataFrame], empty: schema.Columns) -> int:
