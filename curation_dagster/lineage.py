@@ -136,7 +136,8 @@ def sections(recipe: Recipe, stage: str, partition: str) -> dict[str, Any]:  # n
         case "repeats":
             order = {"scope", "generations", "source_priority", "keep", "remove"}
             ranked = {k: v for k, v in content(dedup).items() if k in order}
-            return {"dedup": ranked | _cutting(dedup)}
+            thin = {"min_left_terms": dedup.min_left_terms} if dedup.min_left_terms > 1 else {}
+            return {"dedup": ranked | _cutting(dedup) | thin}
         case "deduped":
             left = {"min_left_terms": dedup.min_left_terms if dedup.cuts else None}
             return left if dedup.remove else left | {"remove": False}

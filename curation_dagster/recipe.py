@@ -134,7 +134,9 @@ class Dedup(Section):
         description="Order of the criteria after the generation and before doc_id.",
     )
     memory_gb: float = Field(
-        default=4.0, gt=0, description="What `duplicates` may use; beyond it works on disk."
+        default=4.0,
+        gt=0,
+        description="What `duplicates` and `repeats` may use, each; beyond it they work on disk.",
     )
     remove: bool = Field(
         default=True,
@@ -151,8 +153,17 @@ class Dedup(Section):
     paragraphs: Paragraphs | None = None
     substrings: Substrings | None = None
     min_left_terms: int = Field(
-        default=1, ge=1, description="A document that cuts leave with fewer terms goes."
+        default=1,
+        ge=1,
+        description="A document that cuts leave with fewer terms goes, and holds no first occurrence.",
     )
+
+    @model_validator(mode="after")
+    def _one_way_to_bands(self) -> Self:
+        if self.threshold is not None and (self.bands is not None or self.rows is not None):
+            msg = "threshold chooses bands and rows; name it, or them"
+            raise ValueError(msg)
+        return self
 
     @property
     def cuts(self) -> bool:

@@ -6,12 +6,14 @@ import hashlib
 import re
 import shutil
 import tomllib
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, get_args
 
 import fsspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from curation_dagster.errors import RecipeError
 from curation_dagster.recipe import Recipe
@@ -20,9 +22,7 @@ from curation_dagster.recipe_judges import GopherQuality, GopherRepetition
 from curation_dagster.recipe_rule_sets import Zyda
 from curation_dagster.toml_lines import line_of, lines_of
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+ROOT = Path(__file__).parents[2]
 # A case replaces one piece of the small recipe; `# <-` marks the line the error must name.
 PROBLEMS = [
     pytest.param(
@@ -32,6 +32,13 @@ PROBLEMS = [
     pytest.param("[mix]", "[mixx] # <-\n[mix]", "mixx", "Extra", id="unknown table"),
     pytest.param(
         "[mix]", "[dedup]\nbands = 0 # <-\n[mix]", "dedup.bands", "found 0", id="bad value"
+    ),
+    pytest.param(
+        "[mix]",
+        "[dedup] # <-\nthreshold = 0.8\nrows = 7\n[mix]",
+        "dedup",
+        "threshold chooses bands and rows",
+        id="two ways to bands",
     ),
     pytest.param(
         "[mix]",
@@ -511,3 +518,34 @@ def test_every_value_has_the_line_of_its_statement(said: list[tuple[str, str, st
 
     check(parsed, ())
     assert line_of(lines, ("nowhere", 1)) is None
+
+
+TEMPLATE = ROOT / "curation_dagster" / "presets" / "recipe.toml.template"
+
+
+def _fields(section: type[BaseModel]) -> set[str]:
+    """Name the fields of a section and of those in it; steps and file formats are listed elsewhere."""
+    found: set[str] = set()
+    for name, field in section.model_fields.items():
+        found.add(name)
+        for kind in [field.annotation, *get_args(field.annotation)]:
+            for inner in [kind, *get_args(kind)]:
+                if isinstance(inner, type) and issubclass(inner, BaseModel) and name != "steps":
+                    found |= _fields(inner)
+    return found
+
+
+def test_the_template_names_every_field() -> None:
+    text = TEMPLATE.read_text("utf-8")
+    assert {f for f in _fields(Recipe) if not re.search(rf"\b{f}\b", text)} == set()
+
+
+def test_the_complete_recipe_is_the_template() -> None:
+    """Both explain every field; apart from head and names they are one text."""
+    text = TEMPLATE.read_text("utf-8")
+    for key, value in {
+        "@NAME@": "crawl", "@ROOT@": "../data/store", "@PATHS@": '"../data/crawl/*.warc.gz"',
+    }.items():  # fmt: skip
+        text = text.replace(key, value)
+    complete = (ROOT / "recipes" / "web.toml").read_text("utf-8")
+    assert complete.partition("root = ")[2] == text.partition("root = ")[2]
