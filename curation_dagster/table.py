@@ -119,12 +119,27 @@ def footer(source: Any, where: str) -> dict[str, Any]:  # noqa: ANN401 - a path 
     return dict(json.loads(metadata.get(FOOTER_KEY, b"{}")))
 
 
-def batches(source: Any, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:  # noqa: ANN401
-    """Yield a table's row groups, one at a time."""
+def batches(
+    source: Any,  # noqa: ANN401 - a path or an open file
+    columns: Sequence[str] | None = None,
+    **holding: str,
+) -> Iterator[pl.DataFrame]:
+    """Yield a table's row groups, one at a time; with `holding`, only those that may hold a column's value."""
     with pq.ParquetFile(source) as file:
         wanted = None if columns is None else [c for c in columns if c in file.schema_arrow.names]
         for group in range(file.num_row_groups):
-            yield _frame(file.read_row_group(group, columns=wanted))
+            if _may_hold(file.metadata.row_group(group), holding):
+                yield _frame(file.read_row_group(group, columns=wanted))
+
+
+def _may_hold(group: pq.RowGroupMetaData, holding: Mapping[str, str]) -> bool:
+    for at in range(group.num_columns):
+        column = group.column(at)
+        value = holding.get(column.path_in_schema)
+        known = column.statistics if value is not None else None
+        if known is not None and known.has_min_max and not known.min <= value <= known.max:
+            return False
+    return True
 
 
 def read(source: Any, columns: Sequence[str] | None = None) -> pl.DataFrame:  # noqa: ANN401

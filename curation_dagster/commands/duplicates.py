@@ -54,11 +54,12 @@ def duplicates(lineage: Lineage, top: int) -> dict[str, Any]:
         "recipe": lineage.recipe.name,
         "clusters": sum(footer["cluster_sizes"].values()),
         "documents": footer["rows"],
-        "cluster_sizes": footer["cluster_sizes"],
+        "cluster_sizes": dict(sorted(footer["cluster_sizes"].items(), key=lambda kv: int(kv[0]))),
         "sources": figures.losses(footer, lineage.recipe.dedup),
         "overlap": footer["overlap"],
         "sampled": footer["sampled"],
         "most_repeated": _most_repeated(lineage, ref, top) if top else [],
+        **_cuts(lineage),
     }
 
 
@@ -74,6 +75,12 @@ def show(found: dict[str, Any], *, as_json: bool) -> None:
     _print(
         "overlap: documents of a row are duplicates of one kept in a column", figures.overlap(found)
     )
+    _print("cuts: text that occurs earlier", found.get("cuts", []))
+    for rule, counts in found.get("most_repeated_cuts", {}).items():
+        if counts:
+            click.echo(
+                f"the most repeated {rule}s occur {', '.join(f'{n:,}' for n in counts)} times"
+            )
     for bucket in found["sampled"]:
         agreed = f"{bucket['agreed']:,} of {bucket['sample']:,} sampled agree"
         click.echo(f"sampled: a bucket of {bucket['members']:,} members, {agreed}")
@@ -98,6 +105,15 @@ def redacted(texts: pl.Series) -> pl.Series:
         .otherwise("text")
     )
     return short.to_series().rename("sample")
+
+
+def _cuts(lineage: Lineage) -> dict[str, Any]:
+    """Tell what is cut where the recipe asks for cuts and they are computed; `most_repeated_cuts` are occurrences."""
+    ref = lineage.current("repeats", ALL) if lineage.recipe.dedup.cuts else None
+    if ref is None:
+        return {}
+    footer = lineage.footer(ref)
+    return {"cuts": figures.cuts(footer), "most_repeated_cuts": footer["most_repeated"]}
 
 
 def _most_repeated(lineage: Lineage, ref: Ref, top: int) -> list[dict[str, Any]]:

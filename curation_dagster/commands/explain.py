@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from curation_dagster.store import Ref
 
 _STAGES = ("raw", "annotated", "cleaned", "deduped", "scored", "scanned", "mixed", "decontaminated")
+_CUTS_TOLD = 20  # and documents whose url is looked up
 _HIDDEN = {"row", "doc_id", "text", "text_bytes", "record_bytes", "rejected_by"}
 
 
@@ -67,7 +68,7 @@ def _add(lineage: Lineage, doc_id: str, stages: dict[str, Any]) -> None:
     if twin := stages.get("deduped", {}).get("duplicate_of"):
         stages["deduped"] |= _twin(lineage, twin)
     if stages.get("deduped", {}).get("cuts"):
-        stages["deduped"]["cuts"] = _cuts(lineage, doc_id)
+        stages["deduped"] |= _cuts(lineage, doc_id)
 
 
 def tell(story: dict[str, Any]) -> str:
@@ -82,7 +83,9 @@ def tell(story: dict[str, Any]) -> str:
             for name, value in row.items()
             if value is not cuts and name not in _HIDDEN and value is not None and value != []
         ]
-        lines += [f"    {'cut':<32} {_cut_told(cut)}" for cut in cuts]
+        lines += [f"    {'cut':<32} {_cut_told(cut)}" for cut in cuts[:_CUTS_TOLD]]
+        if len(cuts) > _CUTS_TOLD:
+            lines.append(f"    {'':<32} and {len(cuts) - _CUTS_TOLD:,} more; --json has them all")
     return "\n".join([*lines, "", story["fate"]])
 
 
@@ -110,21 +113,26 @@ def _row(lineage: Lineage, ref: Ref, doc_id: str) -> dict[str, Any] | None:
     return None
 
 
-def _cuts(lineage: Lineage, doc_id: str) -> list[dict[str, Any]]:
-    """List what was cut from a document, by which rule, and where the kept occurrence is."""
-    ref = lineage.current("repeats", ALL)
-    if ref is None:
-        return []
-    names = ["start", "end", "rule", "first_doc_id"]
+def _cuts(lineage: Lineage, doc_id: str) -> dict[str, Any]:
+    """List what was cut from a document, by which rule, where the kept occurrence is, and how much is left."""
+    ref, place = lineage.current("repeats", ALL), locate(lineage, doc_id)
+    if ref is None or place is None:
+        return {}
+    names = ["start", "end", "rule", "first_doc_id", "left_terms"]
     with lineage.store.open(ref) as stream:
         frames = [
             frame.filter(pl.col("doc_id") == doc_id).select(names)
-            for frame in table.batches(stream, ["doc_id", *names])
+            for frame in table.batches(stream, ["doc_id", *names], shard=place[0])
         ]
-    cuts = pl.concat(frames).to_dicts() if frames else []
-    firsts = {cut["first_doc_id"] for cut in cuts}
+    cuts = pl.concat(frames) if frames else pl.DataFrame(schema=names)
+    firsts = cuts["first_doc_id"].unique(maintain_order=True).head(_CUTS_TOLD)
     urls = {name: _twin(lineage, name)["kept_twin_url"] for name in firsts}
-    return [cut | {"first_url": urls[cut["first_doc_id"]]} for cut in cuts]
+    told = [
+        cut | {"first_url": urls.get(cut["first_doc_id"])}
+        for cut in cuts.drop("left_terms").iter_rows(named=True)
+    ]
+    least = lineage.recipe.dedup.min_left_terms
+    return {"cuts": told, "left_terms": cuts["left_terms"].first(), "min_left_terms": least}
 
 
 def _cut_told(cut: dict[str, Any]) -> str:
@@ -181,6 +189,8 @@ def _fate(found: dict[str, Any]) -> str:
             text += f": {row['decided_by']} is {_short(value)}, the rule is {row['rule']}"
         if row.get("duplicate_of"):
             text += f": {_as_duplicate(row)}"
+        if reason == "dedup.nothing_left":
+            text += f": cuts leave {row['left_terms']:,} terms of it, min_left_terms is {row['min_left_terms']:,}"
         if row.get("item"):
             text += f": holds {row['benchmark']}/{row['item']} (score {row['score']:.3f})"
         return text if stage == "deduped" else text + cluster

@@ -93,3 +93,16 @@ def cell(value: Any) -> str:  # noqa: ANN401 - a name, a count or a share
     if isinstance(value, float):
         return f"{100 * value:.1f} %"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def cuts(footer: dict[str, Any]) -> list[dict[str, Any]]:
+    """List what `repeats` cuts, by rule and source; spans of two rules may cover the same bytes.
+
+    >>> cuts({"cut": {"line": {"web": {"spans": 3, "documents": 2, "bytes": 90}}}})
+    [{'rule': 'line', 'source': 'web', 'spans': 3, 'documents': 2, 'bytes': 90}]
+    """
+    return [
+        {"rule": rule, "source": source, **counts}
+        for rule, sources in sorted(footer["cut"].items())
+        for source, counts in sorted(sources.items())
+    ]

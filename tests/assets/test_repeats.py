@@ -10,7 +10,7 @@ import pytest
 from conftest_graph import curate
 
 from curation_dagster import table
-from curation_dagster.commands import explain
+from curation_dagster.commands import duplicates, explain
 from curation_dagster.export.audit import normalised
 from curation_dagster.lineage import ALL, Lineage
 from curation_dagster.recipe_file import load
@@ -60,7 +60,7 @@ def cut(tmp_path_factory, instance):
         f"{corpus.prose(n)}\n{LETTER.replace('12', str(n))}\n{corpus.prose(n + 1000)}"
         for n in range(400, 420)
     ]
-    texts.append(f"{corpus.prose(430)}\n{SPLIT}\n{corpus.prose(431)}")
+    texts += [f"{corpus.prose(430)}\n{SPLIT}\n{corpus.prose(431)}", corpus.prose(431)]
     write(path.parent, "alpha-2", texts)
     done, lineage = curate(path, instance)
     assert not done.failures, done.failures
@@ -111,6 +111,23 @@ def test_explain_names_where_the_kept_occurrence_is(cut) -> None:
     assert f"kept in {row['first_doc_id']} (https://" in explain.tell(told)
 
 
+def test_explain_says_how_little_is_left(cut) -> None:
+    lineage = cut[2]
+    gone = rows_of(lineage, "deduped").filter(rejected_by="dedup.nothing_left")
+    told = explain.story(lineage, gone["doc_id"][0])
+    assert told["fate"].endswith("cuts leave 0 terms of it, min_left_terms is 1")
+
+
+def test_the_command_totals_what_is_cut(cut, capsys) -> None:
+    lineage = cut[2]
+    repeats = rows_of(lineage, "repeats")
+    found = duplicates.duplicates(lineage, 0)
+    assert sum(row["spans"] for row in found["cuts"]) == repeats.height
+    assert {row["rule"] for row in found["cuts"]} == set(repeats["rule"])
+    duplicates.show(found, as_json=False)
+    assert "cuts: text that occurs earlier" in capsys.readouterr().out
+
+
 def test_a_new_crawl_recomputes_the_new_shard_alone(cut, instance) -> None:
     """Its documents repeat lines of older ones, whose slices stay; a line only it has goes once more."""
     path = cut[0]
@@ -139,7 +156,7 @@ def test_a_new_crawl_recomputes_the_new_shard_alone(cut, instance) -> None:
         pytest.param("ngram = 13", "ngram = 12", {"repeats"}, id="another n-gram"),
         pytest.param("[dedup.substrings]", "[dedup.substrings]\nwindow_terms = 40", {"repeats"}, id="another window"),
         pytest.param("min_terms = 4", "min_terms = 5", {"fingerprinted"}, id="short lines"),
-        pytest.param("quality_key", "min_left_terms = 9\nquality_key", {"deduped"}, id="what must be left"),
+        pytest.param("quality_key", "min_left_terms = 9\nquality_key", {"repeats"}, id="what must be left"),
         pytest.param("quality_key", "min_similarity = 0.9\nquality_key", {"duplicates"}, id="near duplicates"),
         pytest.param("quality_key", "memory_gb = 1.0\nquality_key", set(), id="memory"),
     ],
