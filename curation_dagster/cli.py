@@ -286,6 +286,37 @@ def tune(
         click.echo(f"\nwrote {html}", err=True)
 
 
+@main.command()
+@click.argument("recipe")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def du(recipe: str, as_json: bool) -> None:
+    """Say how much of RECIPE's root is its own, other recipes' (or a release's), and nobody's."""
+    from curation_dagster.commands import space
+
+    space.du(open_recipe(recipe), find_recipe(recipe), as_json=as_json)
+
+
+@main.command()
+@click.argument("recipe")
+@click.option(
+    "--keep-days",
+    type=click.FloatRange(0),
+    default=7.0,
+    show_default=True,
+    help="Leave younger files: a recipe that is being tried may come back to them.",
+)
+@click.option("--yes", is_flag=True, help="Remove the files; without it they are only counted.")
+def gc(recipe: str, keep_days: float, yes: bool) -> None:
+    """Remove files of RECIPE's root that no recipe beside it needs now, nor a published release.
+
+    Going back to an older recipe then computes again what was removed. Plans and source files stay. A recipe that
+    shares the root from another folder or machine is not known here.
+    """
+    from curation_dagster.commands import space
+
+    space.gc(open_recipe(recipe), find_recipe(recipe), keep_days=keep_days, yes=yes)
+
+
 TARGET = click.argument("target", nargs=-1, required=True, metavar="[RECIPE] STAGE")
 
 

@@ -18,6 +18,7 @@ import socket
 import sys
 import tempfile
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -90,6 +91,20 @@ class Store:
     def names(self, folder: str) -> list[str]:
         """List the file names of any folder below the root, sorted."""
         return sorted(name for name, _ in self._listing(folder))
+
+    def listed(self, folder: str) -> list[tuple[str, int, datetime]]:
+        """List the files of any folder below the root with their sizes and when they were written, sorted."""
+        return sorted(
+            (Path(e["name"]).name, int(e["size"] or 0), _written(e))
+            for e in self._entries(folder)
+            if e["type"] == "file"
+        )
+
+    def folders(self, folder: str) -> list[str]:
+        """List the folders in any folder below the root, sorted."""
+        return sorted(
+            Path(e["name"]).name for e in self._entries(folder) if e["type"] == "directory"
+        )
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -186,7 +201,7 @@ class Store:
                 self.fs.put_file(str(scratch), self.path(name))
 
     def remove(self, name: str) -> None:
-        """Remove a rendering, never a partition."""
+        """Remove a rendering, or a partition that nobody needs (`commands.space`)."""
         with storage_errors(name):
             self.fs.rm_file(self.path(name))
 
@@ -230,14 +245,17 @@ class Store:
             yield paths
 
     def _listing(self, folder: str) -> list[tuple[str, int]]:
+        entries = self._entries(folder)
+        return [(Path(e["name"]).name, int(e["size"] or 0)) for e in entries if e["type"] == "file"]
+
+    def _entries(self, folder: str) -> list[dict[str, Any]]:
         with storage_errors(folder):
             fs = self.fs
             fs.invalidate_cache()
             try:
-                entries = fs.ls(self.path(folder), detail=True)
+                return list(fs.ls(self.path(folder), detail=True))
             except FileNotFoundError:
                 return []
-        return [(Path(e["name"]).name, int(e["size"] or 0)) for e in entries if e["type"] == "file"]
 
 
 _READ: Final = {"cache_type": "readahead", "block_size": 4 << 20}
@@ -276,6 +294,12 @@ def _sha256(path: Path) -> str:
 def _refs(stage: str, listed: list[tuple[str, int]]) -> list[Ref]:
     matches = [(_FILE.fullmatch(name), size) for name, size in listed]
     return sorted(Ref(stage, **match.groupdict(), bytes=size) for match, size in matches if match)
+
+
+def _written(entry: dict[str, Any]) -> datetime:
+    """Say when a listed file was written; S3 has a date, a disk seconds."""
+    found = entry.get("LastModified")
+    return found if found is not None else datetime.fromtimestamp(entry["mtime"], UTC)
 
 
 def _alive(pid: int) -> bool:

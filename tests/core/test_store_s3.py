@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -213,3 +214,13 @@ def test_a_killed_upload_leaves_nothing_to_see(s3_store: Store, tmp_path: Path) 
     assert len(left) == 1
     assert s3_store.sweep() == 1
     assert list((tmp_path / "curation-scratch").iterdir()) == []
+
+
+def test_a_listing_says_how_large_and_when(s3_store: Store) -> None:
+    before = datetime.now(UTC) - timedelta(minutes=1)
+    ref = publish(s3_store)
+    [(name, size, written)] = s3_store.listed("raw")
+    assert (name, size) == (ref.name.removeprefix("raw/"), 1000)
+    assert before < written < before + timedelta(minutes=10)
+    assert s3_store.folders("") == ["raw"]
+    assert s3_store.folders("raw") == s3_store.listed("nothing") == []

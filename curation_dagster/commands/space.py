@@ -1,0 +1,180 @@
+"""`curate du` and `curate gc`: what lies in a root, who needs it, and the removal of what nobody does.
+
+A file is needed when it is current for a recipe of the folder, or named by a published release; so is every file of a
+partition whose parents are not there, since nobody can say which of them will be current. All recipes of the
+folder whose root is the same count; one that does not load may need anything, so `gc` refuses. What a recipe outside
+of the folder needs is not known here: it would be computed again.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from curation_dagster.counted import counted
+from curation_dagster.errors import RecipeError
+from curation_dagster.lineage import BY_NAME, RECORDS, Lineage, record_name, stages
+from curation_dagster.recipe_file import load, short_hash
+from curation_dagster.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from curation_dagster.lineage import Stage
+    from curation_dagster.recipe import Recipe
+    from curation_dagster.store import Ref
+
+RELEASES: Final = "releases"
+
+
+@dataclass(frozen=True)
+class Held:
+    """One file of a stage: by whom it is needed, "" for nobody."""
+
+    stage: str
+    name: str
+    bytes: int
+    needed_by: str
+    changed: datetime
+
+
+def neighbours(recipe: Recipe, path: Path) -> list[Recipe]:
+    """Load all recipes beside `path` that share its root.
+
+    Raises:
+        RecipeError: one does not load, so what it needs is not known.
+    """
+    found = []
+    for file in sorted({path, *path.parent.glob("*.toml")}):
+        try:
+            other = load(file)
+        except RecipeError as error:
+            msg = f"{file} does not load, so what it needs is not known; mend it or move it away\n{error}"
+            raise RecipeError(msg) from error
+        if (other.root, other.endpoint_url) == (recipe.root, recipe.endpoint_url):
+            found.append(other)
+    return found
+
+
+def held(recipes: list[Recipe]) -> list[Held]:
+    """List every file of every stage in the root of these recipes, by stage and name."""
+    store = Store.of(recipes[0])
+    needed = _needed(store, recipes)
+    found = []
+    for folder in [*BY_NAME, *(f"{RECORDS}/{stage}" for stage in BY_NAME)]:
+        for name, size, changed in store.listed(folder):
+            full = f"{folder}/{name}"
+            stage = folder.rsplit("/", 1)[-1]
+            found.append(Held(stage, full, size, needed.get(full, ""), changed))
+    return found
+
+
+def _needed(store: Store, recipes: list[Recipe]) -> dict[str, str]:
+    """Say of every file that somebody needs, who: the first recipe, or a release."""
+    found: dict[str, str] = {}
+    for name, file in _released(store):
+        found.setdefault(file, f"release {name}")
+    for recipe in reversed(recipes):
+        lineage = Lineage(recipe, store)
+        for stage in stages(recipe):
+            wanted = {
+                key: short_hash(made_from) if made_from is not None else None
+                for key in lineage.partitions(stage.name)
+                for made_from in [lineage.made_from(stage.name, key)]
+            }
+            for ref in store.refs(stage.name):
+                if _is_wanted(ref, stage, wanted):
+                    found[ref.name] = recipe.name
+                    found[record_name(stage.name, ref.partition, ref.input)] = recipe.name
+            found |= {
+                record_name(stage.name, key, digest): recipe.name
+                for key, digest in wanted.items()
+                if digest
+            }
+    return found
+
+
+def _is_wanted(ref: Ref, stage: Stage, wanted: dict[str, str | None]) -> bool:
+    """Say whether a file has an INPUT that its partition should have, as far as that is known."""
+    if stage.partitions == "output" and not wanted:  # how many there are follows from `mixture`
+        return True
+    if ref.partition in wanted:
+        return wanted[ref.partition] in {None, ref.input}
+    if stage.partitions == "none":  # a model's figures, beside it
+        return bool({None, ref.input} & set(wanted.values()))
+    return False
+
+
+def _released(store: Store) -> Iterator[tuple[str, str]]:
+    """Yield (recipe, file) of everything that a published manifest names."""
+    for name in store.folders(RELEASES):
+        manifest = f"{RELEASES}/{name}/manifest.json"
+        if "manifest.json" in store.names(f"{RELEASES}/{name}"):
+            for file in json.loads(store.read(manifest))["files"]:
+                yield name, file["name"]
+
+
+def du(recipe: Recipe, path: Path, *, as_json: bool) -> None:
+    """Print files and bytes of every stage: of this recipe, of others and releases, and what nobody needs."""
+    rows = {name: {"stage": name} | dict.fromkeys(_COLUMNS, 0) for name in BY_NAME}
+    for file in held(neighbours(recipe, path)):
+        row: dict[str, Any] = rows[file.stage]
+        kind = (
+            "own" if file.needed_by == recipe.name else "others" if file.needed_by else "unneeded"
+        )
+        row["files"] += not file.name.startswith(f"{RECORDS}/")
+        row[f"{kind}_bytes"] += file.bytes
+    shown = [row for row in rows.values() if any(row[c] for c in _COLUMNS)]
+    total = {"stage": "in all"} | {c: sum(row[c] for row in shown) for c in _COLUMNS}  # type: ignore[misc]
+    if as_json:
+        click.echo(json.dumps({"root": recipe.root, "stages": shown, "in_all": total}, indent=1))
+        return
+    told = Table("stage", box=box.SIMPLE)
+    for heading in ("files", f"MB of {recipe.name}", "MB of others", "MB nobody needs"):
+        told.add_column(heading, justify="right", no_wrap=True)
+    for line in [*shown, total]:
+        sizes = (f"{int(line[c]) / 1e6:,.1f}" for c in _COLUMNS[1:])  # type: ignore[call-overload]
+        told.add_row(str(line["stage"]), f"{line['files']:,}", *sizes)
+    Console().print(told)
+    click.echo(f"{recipe.root}; `curate gc {recipe.name}` removes what nobody needs")
+
+
+_COLUMNS = ("files", "own_bytes", "others_bytes", "unneeded_bytes")
+
+
+def gc(recipe: Recipe, path: Path, *, keep_days: float, yes: bool) -> int:
+    """Remove what nobody needs and is older than `keep_days`; without `yes` only say what. Return the bytes."""
+    recipes = neighbours(recipe, path)
+    limit = datetime.now(UTC) - timedelta(days=keep_days)
+    unneeded = [file for file in held(recipes) if not file.needed_by]
+    going = [file for file in unneeded if file.changed < limit]
+    size = sum(file.bytes for file in going)
+    for stage in BY_NAME:
+        if mine := [file for file in going if file.stage == stage]:
+            files = counted(len(mine), "file")
+            click.echo(f"{stage}: {files}, {sum(f.bytes for f in mine) / 1e6:,.1f} MB")
+    if young := len(unneeded) - len(going):
+        click.echo(f"{counted(young, 'file')} younger than {keep_days:g} days stay (--keep-days)")
+    names = ", ".join(r.name for r in recipes)
+    if not yes:
+        click.echo(
+            f"{counted(len(going), 'file')}, {size / 1e6:,.1f} MB, needed by none of {names}, nor a release; "
+            "--yes removes them"
+        )
+        return 0
+    store = Store.of(recipe)
+    swept = store.sweep()
+    with click.progressbar(going, label="removing", show_pos=True) as files_left:
+        for file in files_left:
+            store.remove(file.name)
+    scratch = f", and {counted(swept, 'folder')} of dead processes" if swept else ""
+    click.echo(f"removed {counted(len(going), 'file')}, {size / 1e6:,.1f} MB{scratch}")
+    return size
