@@ -395,6 +395,26 @@ def duplicates(recipe: str, as_json: bool, top: int) -> None:
 
 
 @main.command()
+@click.argument("recipe")
+@click.argument("other")
+@click.option(
+    "-n", "samples", type=click.IntRange(0, 1000), default=2, show_default=True,
+    help="Documents of each kind of move to show.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def diff(recipe: str, other: str, samples: int, as_json: bool) -> None:
+    """Show of which documents RECIPE and OTHER think differently: how many, by both verdicts, with samples.
+
+    Both must have planned the same files, as two recipes over one root have; nothing is computed.
+
+    Exit codes: 0, 1 when there is nothing current to compare, 2 for a wrong call or recipe.
+    """
+    from curation_dagster.commands import diff as diff_
+
+    diff_.show(diff_.compare(open_lineage(recipe), open_lineage(other), samples), as_json=as_json)
+
+
+@main.command()
 @click.argument("doc_id")
 @click.option(
     "--recipe", help="Whose story to tell; default: the one in recipes/ that has the document."
