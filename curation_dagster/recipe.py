@@ -330,6 +330,37 @@ class Gates(Section):
     max_retention: Share = Field(default=1.0)
 
 
+class Automation(Section):
+    """What the sensor and the schedule do; docs/operations.md. No partition depends on it."""
+
+    running: bool = Field(
+        default=False, description="Start both with the code location, not by hand in the UI."
+    )
+    check_every_s: int = Field(default=300, ge=1, description="Seconds between two looks.")
+    shards_per_run: int = Field(default=100, ge=1, description="Neighbouring shards in one run.")
+    max_runs: int = Field(default=2, ge=1, description="Runs of this recipe at a time.")
+    max_attempts: int = Field(
+        default=3, ge=1, description="Failed runs of the same work, after which it is left alone."
+    )
+    release_cron: str | None = Field(
+        default=None,
+        description="When the mixture is computed anew: minute hour day month weekday.",
+    )
+    timezone: str = Field(default="UTC", description="Of release_cron, as Europe/Zurich.")
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_timezone(cls, name: str) -> str:
+        from zoneinfo import ZoneInfo
+
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError) as error:
+            msg = f"no such time zone: {name}"
+            raise ValueError(msg) from error
+        return name
+
+
 class Recipe(Section):
     """One run, complete."""
 
@@ -350,6 +381,7 @@ class Recipe(Section):
     mix: Mix
     export: Export = Export()
     gates: Gates = Gates()
+    automation: Automation = Automation()
 
     @property
     def source_names(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import dagster as dg
 
 from curation_dagster.errors import RecipeError
 from curation_dagster.lineage import stages
+from curation_dagster.orchestration import automation
 from curation_dagster.recipe import Recipe
 from curation_dagster.recipe_file import load
 
@@ -16,6 +17,8 @@ def definitions(paths: Iterable[Path]) -> dg.Definitions:
     """Load every recipe and define its graph."""
     assets: list[dg.AssetsDefinition | dg.AssetSpec] = []
     checks: list[dg.AssetChecksDefinition] = []
+    sensors: list[dg.SensorDefinition] = []
+    schedules: list[dg.ScheduleDefinition] = []
     names: dict[str, Path] = {}
     for path in sorted(paths):
         try:
@@ -25,6 +28,7 @@ def definitions(paths: Iterable[Path]) -> dg.Definitions:
                     f"{path}: {names[recipe.name]} is called {recipe.name!r} too; names must differ"
                 )
                 raise RecipeError(msg)
+            scheduled = automation.schedule(recipe)
         except RecipeError as error:
             spec, check = broken(path, str(error))
             assets.append(spec)
@@ -32,7 +36,15 @@ def definitions(paths: Iterable[Path]) -> dg.Definitions:
         else:
             names[recipe.name] = path
             assets += assets_of(recipe)
-    return dg.Definitions(assets=assets, asset_checks=checks, executor=dg.in_process_executor)
+            sensors.append(automation.sensor(recipe))
+            schedules += [scheduled] if scheduled else []
+    return dg.Definitions(
+        assets=assets,
+        asset_checks=checks,
+        sensors=sensors,
+        schedules=schedules,
+        executor=dg.in_process_executor,
+    )
 
 
 def assets_of(recipe: Recipe) -> list[dg.AssetsDefinition]:

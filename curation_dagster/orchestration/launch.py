@@ -15,12 +15,12 @@ import dagster as dg
 from curation_dagster.lineage import Lineage, Stage, stages
 from curation_dagster.orchestration import partitions
 from curation_dagster.orchestration.graph import assets_of
+from curation_dagster.orchestration.runs import DIGEST, RANGE_END, RANGE_START, RECIPE, groups
 from curation_dagster.orchestration.stage import FORCE_TAG, key
 from curation_dagster.recipe import Recipe
 from curation_dagster.recipe_file import digest
 from curation_dagster.store import Store
 
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -52,7 +52,7 @@ def launch(
         lineage = Lineage(recipe, Store.of(recipe))
         partitions.sync(instance, recipe, lineage)
         for tags in _ranges(instance, recipe, group, shards):
-            tags |= {"curate/recipe": recipe.name, "curate/digest": digest(recipe)}
+            tags |= {RECIPE: recipe.name, DIGEST: digest(recipe)}
             if force:
                 tags[FORCE_TAG] = "true"
             result = job.execute_in_process(
@@ -66,17 +66,6 @@ def launch(
         if done.failures:
             break
     return done
-
-
-def groups(wanted: list[Stage], *, whole: bool) -> list[list[Stage]]:
-    """Split stages into runs: by partitions, and, for a part of the shards, at every unpartitioned stage."""
-
-    def kind(stage: Stage) -> str:
-        if stage.name in {"exported", "release"}:
-            return stage.name
-        return "shards" if whole or stage.partitions == "shard" else stage.name
-
-    return [list(group) for _, group in groupby(wanted, kind)]
 
 
 def select(recipe: Recipe, first: str | None, last: str | None) -> list[Stage]:

@@ -1,0 +1,201 @@
+"""The sensor and the schedule of a recipe: new files come in, what is missing is run, releases follow a cron.
+
+The sensor decides from the store, not from Dagster's events: a partition that is not current, and that no run is busy
+with, gets one. So a tick is idempotent, goes on where a killed run or backfill left off, and repairs what was lost. It
+walks the stages in order and stops at the first that lacks something; by itself up to the stage before `mixture`, and
+on to `release` once `mixture` is current, which is what the schedule asks for.
+
+Both are stopped until somebody starts them in the UI, or the recipe says `running = true`.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import dagster as dg
+
+from curation_dagster import plan
+from curation_dagster.counted import counted
+from curation_dagster.errors import RecipeError
+from curation_dagster.lineage import Lineage, Stage, stages
+from curation_dagster.orchestration import partitions
+from curation_dagster.orchestration.runs import (
+    DIGEST,
+    PARTITION,
+    RANGE_END,
+    RANGE_START,
+    RECIPE,
+    groups,
+)
+from curation_dagster.orchestration.stage import key
+from curation_dagster.recipe import Recipe
+from curation_dagster.recipe_file import digest, short_hash
+from curation_dagster.store import Store
+
+WORK_TAG = "curate/work"
+_GATE = "mixture"
+_BUSY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def sensor(recipe: Recipe) -> dg.SensorDefinition:
+    """Define `RECIPE_new_inputs`: plan new files, request the runs that are missing."""
+    settings = recipe.automation
+    status = dg.DefaultSensorStatus
+
+    @dg.sensor(
+        name=f"{_name(recipe)}_new_inputs",
+        jobs=list(_jobs(recipe).values()),
+        minimum_interval_seconds=settings.check_every_s,
+        default_status=status.RUNNING if settings.running else status.STOPPED,
+        description="Plans new files of the recipe's sources, and runs what is not current.",
+    )
+    def _new_inputs(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        store = Store.of(recipe)
+        planned = plan.plan(recipe, store)
+        lineage = Lineage(recipe, store)
+        partitions.sync(context.instance, recipe, lineage)
+        requests, said = due(context.instance, recipe, lineage)
+        if planned:
+            said = f"planned {counted(len(planned), 'new shard')}; {said}"
+        cursor = json.dumps({"shards": len(lineage.shards), "said": said})
+        if requests:
+            context.log.info(said)
+            return dg.SensorResult(run_requests=requests, cursor=cursor)
+        return dg.SensorResult(skip_reason=said, cursor=cursor)
+
+    return _new_inputs
+
+
+def schedule(recipe: Recipe) -> dg.ScheduleDefinition | None:
+    """Define `RECIPE_release`: compute the mixture anew by the recipe's cron; the sensor carries it on to a release.
+
+    Raises:
+        RecipeError: the cron expression is none.
+    """
+    settings = recipe.automation
+    if settings.release_cron is None:
+        return None
+    status = dg.DefaultScheduleStatus
+    try:
+        return dg.ScheduleDefinition(
+            name=f"{_name(recipe)}_release",
+            target=[key(recipe, _GATE)],
+            cron_schedule=settings.release_cron,
+            execution_timezone=settings.timezone,
+            default_status=status.RUNNING if settings.running else status.STOPPED,
+            tags=_tags(recipe),
+            description="Computes the mixture anew; the sensor then goes on to the release.",
+        )
+    except dg.DagsterInvalidDefinitionError as error:
+        msg = f"{recipe.name}: automation.release_cron: {error}"
+        raise RecipeError(msg) from error
+
+
+def _jobs(recipe: Recipe) -> dict[str, Any]:
+    """Define the jobs that runs are of: Dagster wants all partitioned assets of one to have the same partitions."""
+    names: dict[str, list[dg.AssetKey]] = {}
+    for stage in stages(recipe):
+        kind = "outputs" if stage.partitions == "output" else "shards"
+        names.setdefault(kind, []).append(key(recipe, stage.name))
+    return {
+        kind: dg.define_asset_job(f"{_name(recipe)}_{kind}", selection=keys)
+        for kind, keys in names.items()
+    }
+
+
+def _name(recipe: Recipe) -> str:
+    return recipe.name.replace("-", "_")
+
+
+def due(
+    instance: dg.DagsterInstance, recipe: Recipe, lineage: Lineage
+) -> tuple[list[dg.RunRequest], str]:
+    """Return the runs to request now, at most as many as the recipe allows at a time, and what is to be said."""
+    busy = instance.get_runs(dg.RunsFilter(tags={RECIPE: recipe.name}, statuses=_BUSY))
+    room = recipe.automation.max_runs - len(busy)
+    if room <= 0:
+        return [], f"{counted(len(busy), 'run')} in progress"
+    for group in groups(list(stages(recipe)), whole=False):
+        keys = lineage.partitions(group[0].name)
+        todo = {k for k in keys if any(lineage.state(s.name, k) != "current" for s in group)}
+        if not todo:
+            continue
+        names = ", ".join(stage.name for stage in group)
+        if group[0].name == _GATE:
+            return [], f"current up to {_GATE}, which the schedule or a person asks for"
+        free = todo - set(_held(busy, keys))
+        requests, given_up = _requests(instance, recipe, lineage, group, keys, free)
+        if requests:
+            asked = counted(len(requests[:room]), "run")
+            return requests[
+                :room
+            ], f"{names}: {counted(len(todo), 'partition')} to do, {asked} requested"
+        if given_up:
+            attempts = counted(recipe.automation.max_attempts, "attempt")
+            return (
+                [],
+                f"{names}: {', '.join(given_up)} failed in {attempts}; see the runs, then `curate run`",
+            )
+        return [], f"{names}: {counted(len(todo), 'partition')} in progress"
+    return [], "everything is current"
+
+
+def _requests(
+    instance: dg.DagsterInstance,
+    recipe: Recipe,
+    lineage: Lineage,
+    group: list[Stage],
+    keys: list[str],
+    free: set[str],
+) -> tuple[list[dg.RunRequest], list[str]]:
+    """Make a request of each range of free partitions; return those, and the ranges that failed too often."""
+    requests, given_up = [], []
+    for some in _ranges(keys, free, recipe.automation.shards_per_run):
+        work = [lineage.made_from(group[0].name, k) for k in some]
+        work_key = short_hash([[stage.name for stage in group], some, work])
+        failed = dg.RunsFilter(tags={WORK_TAG: work_key}, statuses=[dg.DagsterRunStatus.FAILURE])
+        attempts = instance.get_runs_count(failed)
+        if attempts >= recipe.automation.max_attempts:
+            given_up.append(some[0] if len(some) == 1 else f"{some[0]} to {some[-1]}")
+            continue
+        tags = _tags(recipe) | {WORK_TAG: work_key}
+        if group[0].partitions != "none":
+            tags |= {RANGE_START: some[0], RANGE_END: some[-1]}
+        kind = "outputs" if group[0].partitions == "output" else "shards"
+        assets = [key(recipe, stage.name) for stage in group]
+        requests.append(
+            dg.RunRequest(job_name=f"{_name(recipe)}_{kind}", asset_selection=assets, tags=tags)
+        )
+    return requests, given_up
+
+
+def _ranges(keys: list[str], wanted: set[str], most: int) -> Iterator[list[str]]:
+    """Cut the wanted keys into ranges of neighbours, of at most so many."""
+    for is_wanted, run in groupby(keys, lambda k: k in wanted):
+        neighbours = list(run)
+        if is_wanted:
+            yield from (neighbours[i : i + most] for i in range(0, len(neighbours), most))
+
+
+def _held(runs: Sequence[dg.DagsterRun], keys: list[str]) -> Iterator[str]:
+    """Yield the partitions that runs are busy with; a run without a range may be busy with any."""
+    for run in runs:
+        first, last = run.tags.get(RANGE_START), run.tags.get(RANGE_END)
+        single = run.tags.get(PARTITION)
+        if single:
+            yield single
+        elif first in keys and last in keys:
+            yield from keys[keys.index(first) : keys.index(last) + 1]
+        else:
+            yield from keys
+
+
+def _tags(recipe: Recipe) -> dict[str, str]:
+    return {RECIPE: recipe.name, DIGEST: digest(recipe)}

@@ -1,0 +1,170 @@
+"""The sensor: new files become shards and runs, what is lost is repaired, nothing is asked for twice."""
+
+import gzip
+import json
+import uuid
+from pathlib import Path
+
+import corpus
+import dagster as dg
+import pytest
+from conftest_graph import outputs
+
+from curation_dagster.lineage import Lineage
+from curation_dagster.orchestration import automation
+from curation_dagster.orchestration.graph import assets_of, definitions
+from curation_dagster.recipe_file import digest, load
+from curation_dagster.store import Store
+
+SETTINGS = """
+[automation]
+shards_per_run = 2
+max_runs = 2
+release_cron = "0 3 * * 1"
+"""
+
+
+@pytest.fixture
+def own_instance():
+    with dg.DagsterInstance.ephemeral() as opened:
+        yield opened
+
+
+@pytest.fixture
+def automated(fresh):
+    fresh.write_text(fresh.read_text() + SETTINGS)
+    return load(fresh)
+
+
+def look(recipe, instance) -> dg.SensorResult:
+    found = automation.sensor(recipe)(dg.build_sensor_context(instance=instance))
+    assert isinstance(found, dg.SensorResult)
+    return found
+
+
+def execute(recipe, instance, request, *, fail: bool = False) -> None:
+    """Do in this process what the daemon does with a request."""
+    job = dg.Definitions(
+        assets=assets_of(recipe), executor=dg.in_process_executor
+    ).resolve_implicit_global_asset_job_def()
+    done = job.execute_in_process(
+        instance=instance, tags=request.tags, asset_selection=list(request.asset_selection),
+        raise_on_error=False,
+    )  # fmt: skip
+    assert done.success is not fail
+
+
+def until_idle(recipe, instance) -> tuple[list[list[str]], str]:
+    """Look and run until nothing is asked for; return what was run, by stages, and the last reason."""
+    ran = []
+    for _ in range(30):
+        found = look(recipe, instance)
+        if not found.run_requests:
+            return ran, str(found.skip_reason.skip_message)
+        assert len(found.run_requests) <= recipe.automation.max_runs
+        for request in found.run_requests:
+            ran.append([k.path[-1] for k in request.asset_selection])
+            execute(recipe, instance, request)
+    raise AssertionError(ran)
+
+
+def state_of(recipe) -> Lineage:
+    return Lineage(recipe, Store.of(recipe))
+
+
+def test_from_files_to_a_release(automated, own_instance):
+    ran, said = until_idle(automated, own_instance)
+    assert ran[0] == ["raw", "annotated", "cleaned", "fingerprinted"]
+    assert ran[:2] == [ran[0]] * 2  # four shards, two a run
+    assert ["duplicates"] in ran
+    assert "mixture" in said
+    assert ["mixture"] not in ran
+    request = dg.RunRequest(asset_selection=[dg.AssetKey(["tiny", "mixture"])], tags={})
+    execute(automated, own_instance, request)  # what the schedule asks for
+    ran, said = until_idle(automated, own_instance)
+    assert ran[-1] == ["release"]
+    assert said == "everything is current"
+    assert "missing" not in outputs(state_of(automated)).values()
+
+
+def test_a_new_file_gets_its_own_run_and_nothing_else_does(automated, own_instance):
+    until_idle(automated, own_instance)
+    before = outputs(state_of(automated), "fingerprinted")
+    texts = [corpus.prose(n) for n in range(900, 905)]
+    lines = [json.dumps({"text": t, "url": f"https://x.test/{n}"}) for n, t in enumerate(texts)]
+    folder = Path(automated.sources[0].paths[0]).parent
+    (folder / "alpha-9.jsonl.gz").write_bytes(gzip.compress("\n".join(lines).encode(), mtime=0))
+    found = look(automated, own_instance)
+    [request] = found.run_requests
+    assert request.partition_key_range.start == request.partition_key_range.end == "alpha-00002"
+    assert "planned 1 new shard" in json.loads(found.cursor)["said"]
+    until_idle(automated, own_instance)
+    after = outputs(state_of(automated), "fingerprinted")
+    assert before.items() < after.items()
+
+
+def test_what_was_lost_is_found_at_the_next_look(automated, own_instance):
+    """A worker killed after a backfill was called complete leaves a partition missing."""
+    until_idle(automated, own_instance)
+    lineage = state_of(automated)
+    lost = lineage.partitions("annotated")[2]
+    kept = lineage.current("annotated", lost)
+    Path(lineage.store.path(kept.name)).unlink()
+    found = look(automated, own_instance)
+    [request] = found.run_requests
+    assert request.partition_key_range.start == request.partition_key_range.end == lost
+    execute(automated, own_instance, request)
+    assert state_of(automated).current("annotated", lost) == kept
+    assert not look(automated, own_instance).run_requests
+
+
+def test_work_in_progress_is_not_asked_for_again(automated, own_instance):
+    [first, second] = look(automated, own_instance).run_requests
+    status = dg.DagsterRunStatus
+    own_instance.add_run(
+        dg.DagsterRun("x", run_id=str(uuid.uuid4()), tags=first.tags, status=status.STARTED)
+    )
+    [again] = look(automated, own_instance).run_requests
+    assert again.tags == second.tags
+    own_instance.add_run(
+        dg.DagsterRun("x", run_id=str(uuid.uuid4()), tags=second.tags, status=status.STARTING)
+    )
+    assert "2 runs in progress" in look(automated, own_instance).skip_reason.skip_message
+
+
+def test_what_fails_again_and_again_is_left_alone(automated, own_instance):
+    path = Path(automated.sources[0].paths[0]).parent / "alpha-0.jsonl.gz"
+    content = path.read_bytes()
+    look(automated, own_instance)  # plans
+    path.unlink()
+    for _ in range(automated.automation.max_attempts):
+        request = look(automated, own_instance).run_requests[0]
+        execute(automated, own_instance, request, fail=True)
+    for request in look(automated, own_instance).run_requests:
+        execute(automated, own_instance, request)
+    said = look(automated, own_instance)
+    assert not said.run_requests
+    assert "alpha-00000 to alpha-00001 failed in 3 attempts" in said.skip_reason.skip_message
+    path.write_bytes(content)
+
+
+@pytest.mark.usefixtures("automated")
+def test_the_code_location_has_both_and_a_bad_cron_is_a_broken_recipe(fresh):
+    found = definitions([fresh])
+    dg.Definitions.validate_loadable(found)
+    assert [s.name for s in found.sensors] == ["tiny_new_inputs"]
+    [schedule] = found.schedules
+    assert (schedule.name, schedule.cron_schedule) == ("tiny_release", "0 3 * * 1")
+    bad = fresh.with_name("bad.toml")
+    bad.write_text(fresh.read_text().replace("0 3 * * 1", "0 99 * * 1"))
+    both = definitions([fresh, bad])
+    assert len(list(both.sensors)) == 1
+    assert dg.AssetKey(["bad", "recipe"]) in {s.key for s in both.resolve_all_asset_specs()}
+
+
+def test_automation_is_nothing_a_partition_is_made_from(automated, fresh):
+    assert digest(load(fresh)) == digest(
+        automated.model_copy(
+            update={"automation": automated.automation.model_copy(update={"max_runs": 9})}
+        )
+    )
