@@ -19,7 +19,7 @@ from curation_dagster import plan
 from curation_dagster.counted import counted
 from curation_dagster.errors import RecipeError
 from curation_dagster.lineage import Lineage, Stage, stages
-from curation_dagster.orchestration import partitions
+from curation_dagster.orchestration import partitions, workers
 from curation_dagster.orchestration.runs import (
     DIGEST,
     PARTITION,
@@ -118,7 +118,8 @@ def due(
     instance: dg.DagsterInstance, recipe: Recipe, lineage: Lineage
 ) -> tuple[list[dg.RunRequest], str]:
     """Return the runs to request now, at most as many as the recipe allows at a time, and what is to be said."""
-    busy = instance.get_runs(dg.RunsFilter(tags={RECIPE: recipe.name}, statuses=_BUSY))
+    mine = dg.RunsFilter(tags={RECIPE: recipe.name}, statuses=_BUSY)
+    busy = workers.bury(instance, instance.get_runs(mine))
     room = recipe.automation.max_runs - len(busy)
     if room <= 0:
         return [], f"{counted(len(busy), 'run')} in progress"

@@ -14,6 +14,10 @@ CONFIG = """telemetry:
   enabled: false
 nux:
   enabled: false
+run_monitoring:
+  enabled: true
+  start_timeout_seconds: 300
+  free_slots_after_run_end_seconds: 300
 """
 
 

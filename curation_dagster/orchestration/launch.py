@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 
 from curation_dagster.lineage import Lineage, Stage, stages
-from curation_dagster.orchestration import partitions
+from curation_dagster.orchestration import partitions, workers
 from curation_dagster.orchestration.graph import assets_of
 from curation_dagster.orchestration.runs import DIGEST, RANGE_END, RANGE_START, RECIPE, groups
 from curation_dagster.orchestration.stage import FORCE_TAG, key
@@ -52,7 +52,11 @@ def launch(
         lineage = Lineage(recipe, Store.of(recipe))
         partitions.sync(instance, recipe, lineage)
         for tags in _ranges(instance, recipe, group, shards):
-            tags |= {RECIPE: recipe.name, DIGEST: digest(recipe)}
+            tags |= {
+                RECIPE: recipe.name,
+                DIGEST: digest(recipe),
+                workers.WORKER: workers.said(),
+            }
             if force:
                 tags[FORCE_TAG] = "true"
             result = job.execute_in_process(

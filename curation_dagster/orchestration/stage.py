@@ -11,7 +11,7 @@ from curation_dagster import engine
 from curation_dagster.errors import CurationError
 from curation_dagster.job import Files, Job, Receipt, plan_job, reuse, run
 from curation_dagster.lineage import BY_NAME, Lineage, parents_of
-from curation_dagster.orchestration import checks, partitions, report
+from curation_dagster.orchestration import checks, partitions, report, workers
 from curation_dagster.recipe import Recipe
 from curation_dagster.recipe_file import digest
 from curation_dagster.store import Store
@@ -69,6 +69,8 @@ def compute(
     Raises:
         dg.Failure: naming the partitions that failed; the others are committed and logged.
     """
+    if context.run.tags.get(workers.WORKER) != workers.said():
+        context.instance.add_run_tags(context.run.run_id, {workers.WORKER: workers.said()})
     lineage = Lineage(recipe, Store.of(recipe))
     force = context.run.tags.get(FORCE_TAG) == "true"
     jobs: list[Job] = []

@@ -2,6 +2,9 @@
 
 import gzip
 import json
+import signal
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from conftest_graph import outputs
 from curation_dagster.lineage import Lineage
 from curation_dagster.orchestration import automation
 from curation_dagster.orchestration.graph import assets_of, definitions
+from curation_dagster.orchestration.workers import WORKER, is_dead, said
 from curation_dagster.recipe_file import digest, load
 from curation_dagster.store import Store
 
@@ -51,7 +55,12 @@ def execute(recipe, instance, request, *, fail: bool = False) -> None:
         instance=instance, tags=request.tags, asset_selection=list(request.asset_selection),
         raise_on_error=False,
     )  # fmt: skip
-    assert done.success is not fail
+    errors = [
+        entry.dagster_event.step_failure_data.error
+        for entry in instance.all_logs(done.run_id)
+        if entry.dagster_event and entry.dagster_event.is_step_failure
+    ]
+    assert bool(errors) is fail, errors
 
 
 def until_idle(recipe, instance) -> tuple[list[list[str]], str]:
@@ -130,6 +139,39 @@ def test_work_in_progress_is_not_asked_for_again(automated, own_instance):
         dg.DagsterRun("x", run_id=str(uuid.uuid4()), tags=second.tags, status=status.STARTING)
     )
     assert "2 runs in progress" in look(automated, own_instance).skip_reason.skip_message
+
+
+KILLED = """
+import os, pathlib, signal, sys, threading
+from curation_dagster.commands import run
+from curation_dagster import engine
+from curation_dagster.recipe_file import load
+engine.run_all = lambda *given, **named: os.kill(os.getpid(), signal.SIGKILL)
+run.run(load(pathlib.Path(sys.argv[1])), pathlib.Path(sys.argv[2]), run.Options(None, "cleaned", None, False, True))
+"""
+
+
+def test_the_run_of_a_killed_process_is_ended_and_its_work_asked_for_again(
+    automated, fresh, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    done = subprocess.run([sys.executable, "-c", KILLED, fresh, tmp_path], check=False)
+    assert done.returncode == -signal.SIGKILL
+    with dg.DagsterInstance.get() as instance:
+        [run] = instance.get_runs()
+        assert run.status == dg.DagsterRunStatus.STARTED
+        assert is_dead(run.tags[WORKER])
+        assert len(look(automated, instance).run_requests) == 2
+        assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.FAILURE
+
+
+def test_a_process_is_known_by_when_it_started():
+    host, pid, started = said().rsplit("/", 2)
+    assert not is_dead(said())
+    assert is_dead(f"{host}/{pid}/1{started}")
+    assert is_dead(f"{host}/999999999/1")
+    assert not is_dead("another-host/999999999/1")
 
 
 def test_what_fails_again_and_again_is_left_alone(automated, own_instance):
