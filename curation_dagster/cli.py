@@ -209,6 +209,38 @@ def run(
 
 @main.command()
 @click.argument("recipe")
+@click.option("--from", "first", help="First stage; default raw.")
+@click.option("--to", "last", default="scanned", show_default=True, help="Last stage.")
+@click.option("--shards", help="Partition keys, comma-separated; default all.")
+@click.option("--source", help="Only shards of this source.")
+@click.option("--wait", is_flag=True, help="Watch it to its end and compare with the store.")
+@click.option("--cancel", "backfill", metavar="ID", help="Stop a backfill instead.")
+@click.option(
+    "--url", default="http://127.0.0.1:3000", show_default=True, help="The Dagster web server: `curate ui`."
+)  # fmt: skip
+def backfill(recipe: str, url: str, backfill: str | None, **wanted: Any) -> None:  # noqa: ANN401 - Options' fields
+    """Have the Dagster daemon compute what is not current of RECIPE's stages, as a backfill the UI shows.
+
+    Plans new files first. Only what is not current is asked for, so the same command goes on with a backfill that was
+    cancelled or that failed. `curate run` does the same without web server and daemon.
+
+    Exit codes: 0 done or submitted, 1 not everything asked for is there at the end, or no web server answers, 2 wrong
+    call or recipe.
+    """
+    from curation_dagster.commands import backfill as backfill_
+
+    server = backfill_.Server(url)
+    if backfill:
+        backfill_.cancel(backfill, server)
+        return
+    shards = tuple(wanted.pop("shards").split(",")) if wanted["shards"] else None
+    options = backfill_.Options(**wanted | {"shards": shards})
+    loaded, folder = open_recipe(recipe), home_of(find_recipe(recipe))
+    raise SystemExit(backfill_.submit(loaded, folder, options, server))
+
+
+@main.command()
+@click.argument("recipe")
 @click.option(
     "--verify", is_flag=True, help="Read every current file and compare it with its name."
 )

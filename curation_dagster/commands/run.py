@@ -59,7 +59,7 @@ def run(recipe: Recipe, folder: Path, options: Options) -> int:
     wanted, shards, lineage = _prepare(recipe, options, console)
     lineage.store.sweep()
     instance_.quiet()
-    with instance_.instance(folder) as instance, _progress(console) as progress:
+    with instance_.instance(folder) as instance, progress_bar(console) as progress:
         tasks: dict[str, TaskID] = {}
 
         def watch(label: str, done: int, total: int) -> None:
@@ -197,7 +197,8 @@ def _past_seconds(instance: dg.DagsterInstance, recipe: Recipe, stage: Stage) ->
             yield float(str(materialization.metadata["seconds"].value))
 
 
-def _progress(console: Console) -> Progress:
+def progress_bar(console: Console) -> Progress:
+    """Make the progress bars of partitions, by stage."""
     return Progress(
         SpinnerColumn(), TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         console=console,

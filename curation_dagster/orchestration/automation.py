@@ -10,7 +10,6 @@ Both are stopped until somebody starts them in the UI, or the recipe says `runni
 
 import json
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 from typing import Any
 
 import dagster as dg
@@ -27,6 +26,7 @@ from curation_dagster.orchestration.runs import (
     RANGE_START,
     RECIPE,
     groups,
+    neighbours,
 )
 from curation_dagster.orchestration.stage import key
 from curation_dagster.recipe import Recipe
@@ -179,10 +179,8 @@ def _requests(
 
 def _ranges(keys: list[str], wanted: set[str], most: int) -> Iterator[list[str]]:
     """Cut the wanted keys into ranges of neighbours, of at most so many."""
-    for is_wanted, run in groupby(keys, lambda k: k in wanted):
-        neighbours = list(run)
-        if is_wanted:
-            yield from (neighbours[i : i + most] for i in range(0, len(neighbours), most))
+    for run in neighbours(keys, wanted):
+        yield from (run[i : i + most] for i in range(0, len(run), most))
 
 
 def _held(runs: Sequence[dg.DagsterRun], keys: list[str]) -> Iterator[str]:

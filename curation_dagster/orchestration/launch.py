@@ -7,7 +7,6 @@ partitions. Where all shards are asked for, one run goes from `raw` to `decontam
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Any
 
 import dagster as dg
@@ -15,7 +14,14 @@ import dagster as dg
 from curation_dagster.lineage import Lineage, Stage, stages
 from curation_dagster.orchestration import partitions, workers
 from curation_dagster.orchestration.graph import assets_of
-from curation_dagster.orchestration.runs import DIGEST, RANGE_END, RANGE_START, RECIPE, groups
+from curation_dagster.orchestration.runs import (
+    DIGEST,
+    RANGE_END,
+    RANGE_START,
+    RECIPE,
+    groups,
+    neighbours,
+)
 from curation_dagster.orchestration.stage import FORCE_TAG, key
 from curation_dagster.recipe import Recipe
 from curation_dagster.recipe_file import digest
@@ -107,10 +113,8 @@ def _ranges(
     )
     known = list(instance.get_dynamic_partitions(definition.name or ""))
     chosen = set(known if shards is None or "output" in kinds else shards)
-    for wanted, run in groupby(known, lambda k: k in chosen):
-        keys = list(run)
-        if wanted:
-            yield {RANGE_START: keys[0], RANGE_END: keys[-1]}
+    for keys in neighbours(known, chosen):
+        yield {RANGE_START: keys[0], RANGE_END: keys[-1]}
 
 
 def _collect(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult, done: Done) -> None:
