@@ -125,7 +125,7 @@ def test_a_backfill_is_run_shown_and_held_against_the_store(served):
     recipe = load(served[0])
     lineage = Lineage(recipe, Store.of(recipe))
     states = {key: lineage.state("cleaned", key) for key in lineage.partitions("cleaned")}
-    assert states == {k: "current" if k.startswith("alpha") else "missing" for k in states}
+    assert states == {k: "current" if k.startswith("alpha") else "blocked" for k in states}
     backfill = done.stdout.split("backfill ", 1)[1].split(":", 1)[0]
     query = json.dumps(
         {"query": "{ partitionBackfillsOrError { ... on PartitionBackfills { results { id } } } }"}
