@@ -1,0 +1,95 @@
+"""What operating costs apart from the work: many partitions, nothing to do, Dagster beside the engine, as JSON lines.
+
+A corpus of `--shards` files of one document each (default 10,000), a shard a file. CPU seconds of whole processes, start-up in them.
+
+    python benchmarks/operate.py [--shards 10000] [--run-shards 100]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+RECIPE = """root = "store"
+workers = 1
+
+[[sources]]
+name = "many"
+paths = ["in/*.jsonl"]
+shard_bytes = 1
+
+[[steps]]
+judge = "language"
+languages = ["en"]
+
+[[mix.phases]]
+name = "main"
+tokens = 1000
+weights = { many = 1 }
+"""
+ENGINE = """
+import sys
+from pathlib import Path
+from curation_dagster import engine
+from curation_dagster.annotate.stage import annotate_shard
+from curation_dagster.clean.stage import clean_shard
+from curation_dagster.ingest.stage import read_shard
+"""
+
+
+def main() -> None:
+    """Print what each command costs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--shards", type=int, default=10_000)
+    parser.add_argument("--run-shards", type=int, default=100)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "recipes" / "in").mkdir(parents=True)
+        recipe = folder / "recipes" / "many.toml"
+        recipe.write_text(RECIPE, "utf-8")
+        for n in range(chosen.shards):
+            text = f"This is document number {n}, and it says about as much as the others do."
+            line = json.dumps({"text": text, "url": f"https://a.test/{n}"})
+            (folder / "recipes" / "in" / f"{n:06d}.jsonl").write_text(line + "\n", "utf-8")
+        some = ",".join(f"many-{n:05d}" for n in range(min(chosen.run_shards, chosen.shards)))
+        curate = [sys.executable, "-m", "curation_dagster.cli"]
+        load = "import curation_dagster.definitions as d; d.defs.get_repository_def() if hasattr(d.defs, 'get_repository_def') else d.defs"
+        for label, command in (
+            ("curate plan", [*curate, "plan", str(recipe)]),
+            ("curate plan, nothing new", [*curate, "plan", str(recipe)]),
+            ("curate run of one shard", [*curate, "run", str(recipe), "--to", "cleaned", "--shards", "many-00007"]),
+            ("curate run of one shard, current", [*curate, "run", str(recipe), "--to", "cleaned", "--shards", "many-00007"]),
+            (f"curate run of {chosen.run_shards} shards", [*curate, "run", str(recipe), "--to", "cleaned", "--shards", some]),
+            (f"curate run of {chosen.run_shards} shards, current", [*curate, "run", str(recipe), "--to", "cleaned", "--shards", some]),
+            ("code location", [sys.executable, "-W", "ignore", "-c", load]),
+            ("curate status", [*curate, "status", str(recipe)]),
+        ):  # fmt: skip
+            measure(label, command, folder)
+
+
+def measure(label: str, command: list[str], folder: Path) -> None:
+    """Run a command to its end and print what it cost."""
+    environment = os.environ | {
+        "CURATE_RECIPES": str(folder / "recipes"), "DAGSTER_HOME": str(folder / ".dagster"),
+    }  # fmt: skip
+    environment["DAGSTER_HOME"] = str(folder / ".dagster")
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    line = {"what": label, "cpu_s": round(cpu, 1), "wall_s": round(time.monotonic() - began, 1)}
+    if done.returncode:
+        line["failed"] = (done.stderr or done.stdout)[-300:]
+    print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    main()
