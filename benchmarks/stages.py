@@ -75,7 +75,7 @@ def text_stages(texts: pl.Series) -> None:
     from curation_dagster.dedup.minhash import fingerprint
     from curation_dagster.recipe import Benchmark, Dedup
     from curation_dagster.recipe_judges import C4, FineWeb, GopherQuality, GopherRepetition
-    from curation_dagster.score import tokens
+    from curation_dagster import tokens
     from curation_dagster.section import File
 
     megabytes = texts.str.len_bytes().sum() / 1e6

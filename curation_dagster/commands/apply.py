@@ -169,7 +169,7 @@ def _dedup(path: Path, recipe: Recipe, *, narrow: bool) -> Iterator[pl.DataFrame
 
 
 def _score(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
-    from curation_dagster.score import tokens
+    from curation_dagster import tokens
     from curation_dagster.score.stage import score, scorers
 
     tokenizer, others = tokens.tokenizer(recipe.score.tokenizer), scorers(recipe.score)

@@ -10,7 +10,8 @@ import pytest
 
 from curation_dagster.errors import RecipeError
 from curation_dagster.recipe import FastTextSignal, Score
-from curation_dagster.score import labelled, stage, tokens
+from curation_dagster import tokens
+from curation_dagster.score import labelled, stage
 from curation_dagster.section import File
 
 if TYPE_CHECKING:
