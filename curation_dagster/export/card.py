@@ -49,11 +49,17 @@ def funnel_table(stages: list[dict[str, Any]]) -> str:
             "in": s["rows_in"],
             "kept": s["kept"],
             "tokens kept": s["tokens_kept"],
-            "top reasons": ", ".join(f"{rule} {count:,}" for rule, count in top_reasons(s)),
+            "top reasons": ", ".join(f"{rule} {count:,}" for rule, count in _reasons(s)),
         }
         for s in stages
     ]
     return _table(("stage", "in", "kept", "tokens kept", "top reasons"), rows)
+
+
+def _reasons(stage: dict[str, Any]) -> list[tuple[str, int]]:
+    """Name the reasons, and what was cut instead."""
+    cut = [("(documents cut)", stage["cut_documents"])] if "cut_documents" in stage else []
+    return top_reasons(stage) + cut
 
 
 def _audit(audit: dict[str, Any]) -> str:
