@@ -450,6 +450,43 @@ def fit(kind: str, target: Path, source: Path, out: Path, buckets: int, max_docs
         click.echo(line)
 
 
+@main.group()
+def benchmarks() -> None:
+    """Look after the benchmarks of [decontaminate]."""
+
+
+@benchmarks.command(name="judge")
+@click.argument("recipe")
+@click.option(
+    "--file",
+    "source",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Ask about the texts of this file, as for `curate apply decontaminate`, not about the recipe's shards.",
+)
+def benchmarks_judge(recipe: str, source: Path | None) -> None:
+    """Ask the endpoint of [decontaminate.judge] what its file of answers does not hold yet.
+
+    Comes after `curate run RECIPE --to scanned`, which never asks; the run after it reads the answers. Ctrl-C loses no
+    answer, and asking again asks only what is new. A question without an answer stays a hit. Exit code 3 while there
+    are such questions.
+    """
+    from curation_dagster.commands import judge
+    from curation_dagster.recipe_file import load
+    from curation_dagster.scaffold import completed
+
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    if source:
+        config = load(find_recipe(recipe), completed).decontaminate
+        outcome = judge.judge_file(judge.texts_of(source), config, say)
+    else:
+        outcome = judge.judge_shards(open_lineage(recipe), say)
+    click.echo(outcome.told())
+    if not outcome.complete:
+        raise SystemExit(3)
+
+
 @main.command()
 @click.argument("name", required=False)
 @click.option(

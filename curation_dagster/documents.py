@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LAST_ROW = (1 << 32) - 1
-_PARTING = ("decontaminated",)  # its cuts part a text into fragments; those of others join what they leave
+_PARTING = (
+    "decontaminated",
+)  # its cuts part a text into fragments; those of others join what they leave
 _WITH_CUTS = ("deduped", *_PARTING)
 
 
@@ -101,20 +103,20 @@ def in_fragments(docs: pl.DataFrame, spans: Mapping[str, pl.DataFrame]) -> pl.Da
     whole = docs.with_columns(fragment=pl.lit(0, pl.UInt16))
     places = {stage: _placed(docs, [frame]) for stage, frame in spans.items()}
     cuts = pl.concat(
-        [p.with_columns(parts=pl.lit(stage in _PARTING)) for stage, p in places.items()] or [_NO_CUTS]
+        [p.with_columns(parts=pl.lit(stage in _PARTING)) for stage, p in places.items()]
+        or [_NO_CUTS]
     )
     if not cuts.height:
         return whole
     from curation_dagster import documents_kernel
 
     data, offsets, owner = words.buffers(docs["text"])
-    kept, new_offsets, of = documents_kernel.split(
-        data, offsets, *_columns(cuts), cuts["parts"].to_numpy()
-    )
+    columns = [*_columns(cuts), cuts["parts"].to_numpy()]
+    kept, new_offsets, of = documents_kernel.split(data, offsets, *columns)
     del owner
-    found = docs[of].with_columns(words.texts_from(kept, new_offsets, "text"))
+    texts = words.texts_from(kept, new_offsets, "text")
     number = pl.int_range(pl.len(), dtype=pl.UInt16).over("row")
-    return found.with_columns(fragment=number)
+    return docs.select(pl.all().gather(of)).with_columns(texts).with_columns(fragment=number)
 
 
 _NO_CUTS = pl.DataFrame(

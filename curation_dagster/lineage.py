@@ -158,8 +158,8 @@ def sections(recipe: Recipe, stage: str, partition: str) -> dict[str, Any]:  # n
         case "scanned":
             decides = {"action": None, "passage_action": None}
             items = [content(b) | decides for b in clean_of.benchmarks]
-            read = {"benchmarks": items, "cut": None, "judge": _judged(clean_of)}
-            return {"decontaminate": content(clean_of) | read}
+            of_hits = {"benchmarks": items, "cut": None, "judge": _judged(clean_of)}
+            return {"decontaminate": content(clean_of) | of_hits}
         case "trimmed":
             return {
                 "actions": actions,
@@ -309,13 +309,13 @@ class Lineage:
         files = self.files(stage, partition)
         if not files:
             return "new"
-        before = min(map(self._record, files), key=lambda r: len(_differing(made_from, r)))
+        before = min(map(self.record, files), key=lambda r: len(_differing(made_from, r)))
         changed = _differing(made_from, before)
         return "changed: " + ", ".join(
             _name_change(k, before.get(k), made_from[k]) for k in changed
         )
 
-    def _record(self, ref: Ref) -> dict[str, Any]:
+    def record(self, ref: Ref) -> dict[str, Any]:
         """Read what a file was made from; it lies beside the files, so that equal content has equal bytes."""
         name = record_name(ref.stage, ref.partition, ref.input)
         known = name.rsplit("/", 1)[1] in self.store.names(f"{RECORDS}/{ref.stage}")

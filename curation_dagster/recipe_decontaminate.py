@@ -159,7 +159,9 @@ class Judge(Section):
     timeout_s: float = Field(default=60, gt=0, description="For one try, in seconds.")
     max_tries: int = Field(default=4, ge=1, description="Of one question.")
     concurrency: int = Field(default=8, ge=1, le=256, description="Questions at a time.")
-    max_questions: int = Field(default=10_000, ge=1, description="Asked by one call of the command.")
+    max_questions: int = Field(
+        default=10_000, ge=1, description="Asked by one call of the command."
+    )
     max_answer_tokens: int = Field(default=64, ge=1, description="A model that thinks needs more.")
 
     @property

@@ -10,7 +10,7 @@ those too long to ask about, stand as they are.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -40,9 +40,9 @@ class Judging:
 
     def rescore(self, texts: pl.Series, found: pl.DataFrame) -> pl.DataFrame:
         """Keep what the judge affirms or has not answered; drop what it denies."""
-        methods: list[str | None] = []
-        for row, question in self.questions(texts, found):
-            method: str | None = row["method"]
+        methods: list[Any] = []
+        for row, question in self._questions(texts, found):
+            method = row["method"]
             if question is not None:
                 same = self.answers.get(question.key)
                 method = UNANSWERED if same is None else HELD if same else None
@@ -50,21 +50,21 @@ class Judging:
         judged = found.with_columns(method=pl.Series(methods, dtype=pl.String))
         return judged.filter(pl.col("method").is_not_null())
 
-    def questions(
+    def _questions(
         self, texts: pl.Series, found: pl.DataFrame
-    ) -> Iterator[tuple[dict[str, object], Question | None]]:
+    ) -> Iterator[tuple[dict[str, Any], Question | None]]:
         """Yield every row of `found` with the question about it; None where none is asked."""
         for row in found.iter_rows(named=True):
             inside = self.config.min_score <= row["score"] <= self.config.max_score
             yield row, self.question(texts[row["doc"]], row) if inside else None
 
-    def question(self, text: str, row: Mapping[str, object]) -> Question | None:
+    def question(self, text: str, row: Mapping[str, Any]) -> Question | None:
         """Put a hit as a question; None for a passage longer than the recipe allows to send."""
         data = text.encode()
-        passage = passage_of(data, int(str(row["start"])), int(str(row["end"])), self.config)
+        passage = passage_of(data, row["start"], row["end"], self.config)
         if passage is None:
             return None
-        benchmark, item = str(row["benchmark"]), str(row["item"])
+        benchmark, item = row["benchmark"], row["item"]
         asked = self.texts[benchmark, item, row["part"] == "passage"]
         return Question(self.config.model, self.kinds[benchmark], asked, passage)
 
@@ -105,7 +105,9 @@ def _texts(items: pl.DataFrame) -> dict[tuple[str, str, bool], str]:
     """Join the parts of every item; its passage, which is public text, stays apart."""
     order = {part: number for number, part in enumerate(PARTS)}
     parts: dict[tuple[str, str, bool], list[tuple[int, str]]] = {}
-    for benchmark, item, part, text in items.select("benchmark", "item", "part", "text").iter_rows():
+    for benchmark, item, part, text in items.select(
+        "benchmark", "item", "part", "text"
+    ).iter_rows():
         key = (benchmark, item, part == "passage")
         parts.setdefault(key, []).append((order[part], text))
     return {key: "\n".join(text for _, text in sorted(of)) for key, of in parts.items()}

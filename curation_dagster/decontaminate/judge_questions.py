@@ -1,4 +1,4 @@
-"""What the judge is asked: is this passage the same test question, put otherwise? (Yang et al., 2023)
+"""What the judge is asked: whether a passage holds a test question, put otherwise (Yang et al., 2023).
 
 The four kinds of question are those of the llm-decontaminator; the wording is ours. A question is known by a hash of
 the model, the version of the prompts, and the two texts, so that an answer outlives shards, spans and runs. Change

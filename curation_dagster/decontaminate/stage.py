@@ -29,11 +29,14 @@ def scan_shard(job: Job, files: Files) -> dict[str, Any]:
     searched = cascade.build(job.recipe.decontaminate)
     cuts = table.RowReader(files.one("deduped"), ["row", "cuts"])
     found: list[str] = []  # filled while the frames are written, and so in the footer
+    methods: dict[str, int] = {}
 
     def frames() -> Iterator[pl.DataFrame]:
         for docs in documents(files.singles, "deduped"):
             hits = as_lists(searched.find(docs["text"]), docs.height)
             found[:] = sorted({*found, *_items(hits)})
+            for method in hits.explode().drop_nulls().struct.field("method"):
+                methods[method] = methods.get(method, 0) + 1
             hits = _before_cuts(docs["row"], hits, cuts.up_to(int(docs["row"][-1])))
             yield docs.select(
                 "row",
@@ -45,7 +48,7 @@ def scan_shard(job: Job, files: Files) -> dict[str, Any]:
 
     return write_table(
         job, files, schema.SCANNED, frames(), items=searched.items.height,
-        undetectable=0, found_items=found,
+        undetectable=0, found_items=found, methods=methods,
     )  # fmt: skip
 
 

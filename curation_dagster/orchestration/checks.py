@@ -11,6 +11,7 @@ import dagster as dg
 
 from curation_dagster import table
 from curation_dagster.clean.rules import rules_of
+from curation_dagster.decontaminate import judge
 from curation_dagster.dedup import figures
 from curation_dagster.job import Receipt
 from curation_dagster.lineage import BY_NAME, Lineage
@@ -142,6 +143,20 @@ def benchmarks_found(_lineage: Lineage, _stage: str, receipts: list[Receipt]) ->
         "found": found[:100],
         "found_count": len(found),
     }
+
+
+def judge_answered(lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
+    """The judge has an answer to every question, where the recipe asks one; a hit without an answer is not clean.
+
+    `curate benchmarks judge` asks the endpoint what [decontaminate.judge] cache does not hold yet.
+    """
+    found = {
+        name: sum(r.summary["methods"].get(name, 0) for r in receipts)
+        for name in (judge.HELD, judge.UNANSWERED)
+    }
+    unanswered = found[judge.UNANSWERED]
+    asked = lineage.recipe.decontaminate.runs("judge")
+    return not unanswered, {"asked": asked, "unanswered": unanswered, "held": found[judge.HELD]}
 
 
 def text_left(_lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
@@ -277,7 +292,8 @@ def _of(stage: str) -> dict[str, Check]:
         },
         "repeats": {"schema": schema},
         "classifier": {"held_out": held_out},
-        "scanned": per_shard | {"benchmarks_found": benchmarks_found},
+        "scanned": per_shard
+        | {"benchmarks_found": benchmarks_found, "judge_answered": judge_answered},
         "trimmed": {"schema": schema, "text_left": text_left},
         "mixture": {"budget": budget},
         "decontaminated": per_shard | {"retention": retention},

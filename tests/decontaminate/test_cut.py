@@ -22,7 +22,8 @@ def oracle(text: str, hits: list[tuple[int, int]], config: Cut) -> str | list[st
         any(a - config.around_chars <= i < b + config.around_chars for a, b in hits)
         for i in range(len(text))
     ]
-    runs = [(cut, [c for _, c in run]) for cut, run in groupby(zip(gone, text, strict=True), key=lambda p: p[0])]  # fmt: skip
+    pairs = groupby(zip(gone, text, strict=True), key=lambda pair: pair[0])
+    runs = [(cut, [char for _, char in run]) for cut, run in pairs]
     if sum(cut for cut, _ in runs) > config.max_cuts:
         return TOO_MANY
     kept = ["".join(run) for cut, run in runs if not cut]
@@ -155,8 +156,7 @@ def test_spans_merge(spans: list[tuple[int, int]], wanted: list[tuple[int, int]]
 @example([0, 3, 5, 9], 2, 1)
 def test_offsets_go_there_and_back(points: list[int], start: int, length: int) -> None:
     ordered = sorted(points)
-    cuts = [(a, b) for a, b in zip(ordered[::2], ordered[1::2], strict=False)]  # noqa: C416
-    cuts = merged(cuts)
+    cuts = merged(zip(ordered[::2], ordered[1::2], strict=False))
     kept = [i for i in range(100) if not any(a <= i < b for a, b in cuts)]
     span = (start, start + length)
     assert uncut(start, cuts) == kept[start]
