@@ -33,6 +33,13 @@ def card(manifest: dict[str, Any]) -> str:
         _table(("license", "documents", "tokens"), manifest["licenses"]),
         "## What was removed",
         funnel_table(manifest["funnel"]),
+        "## Benchmarks looked for",
+        _table(
+            ("name", "version", "split", "language", "licence", "action", "sha256"),
+            manifest["benchmarks"],
+        )
+        if manifest["benchmarks"]
+        else "None.",
         "## Audit",
         _audit(manifest["audit"]),
         "## Files",

@@ -11,7 +11,7 @@ from conftest_graph import curate, outputs
 
 from curation_dagster import table
 from curation_dagster.cli import main
-from curation_dagster.decontaminate import judge_answers, rare_terms
+from curation_dagster.decontaminate import cascade, judge_answers, rare_terms
 from curation_dagster.decontaminate.found import FOUND
 from curation_dagster.lineage import Lineage, sections
 from curation_dagster.recipe_file import load
@@ -34,6 +34,8 @@ OTHER = [f"Bees move to new hives every {n} weeks in spring." for n in range(3, 
 
 class Index:
     """A stand-in for rare_terms: finds every sentence of SAME and OTHER, whatever the items are."""
+
+    detectable = pl.DataFrame({"benchmark": ["bees"], "item": ["bees"], "part": ["question"]})
 
     def find(self, texts: pl.Series) -> pl.DataFrame:
         rows = []
@@ -60,6 +62,7 @@ class Index:
 def found(monkeypatch):
     monkeypatch.setenv("JUDGE_KEY", CANARY)
     monkeypatch.setattr(rare_terms, "build", lambda *_: Index())
+    monkeypatch.setattr(cascade, "_built", {})
 
 
 def write(path, url: str):
