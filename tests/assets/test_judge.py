@@ -79,6 +79,7 @@ def write(path, url: str):
     ratio = "max_top_2gram_char_ratio = 0.3"  # long template prose repeats itself
     repeats = "\n".join(f"max_dup_{n}gram_char_ratio = 1" for n in range(5, 11))
     text = text.replace(ratio, f"{ratio}\n{repeats}")
+    text = text.replace("tokens = 30000", "tokens = 10_000_000")  # every document ships
     head, tail = text.split("[decontaminate]\n", 1)
     steps = tail.split("\n", 1)[1] if tail.startswith("steps") else tail
     path.write_text(head + JUDGE.format(url=url) + "\n" + steps)
