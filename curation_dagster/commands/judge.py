@@ -85,7 +85,7 @@ def judge_file(texts: Iterator[pl.Series], config: Decontaminate, say: Say) -> O
         for each in texts:
             found = searched.find(each).filter(pl.col("method") == judge.UNANSWERED)
             for row in found.iter_rows(named=True):
-                yield from _question(judging, each[row["doc"]], row)
+                yield from _question(judging, each[row["doc"]].encode(), row)
 
     return _asked(questions(), section, say)
 
@@ -166,14 +166,15 @@ def _of_shard(
             known = dict(cuts.iter_rows()) if cuts is not None else {}
             wanted = docs.filter(pl.col("row").is_in(list(by_row)))
             for row, text in wanted.select("row", "text").iter_rows():
+                data = text.encode()
                 spans = [(cut["start"], cut["end"]) for cut in known.get(row) or ()]
                 for hit in by_row[row]:
                     start, end = recut_span((hit["start"], hit["end"]), spans)
-                    yield from _question(judging, text, hit | {"start": start, "end": end})
+                    yield from _question(judging, data, hit | {"start": start, "end": end})
 
 
-def _question(judging: Judging, text: str, hit: dict[str, Any]) -> Iterator[Asked]:
-    question = judging.question(text, hit)
+def _question(judging: Judging, data: bytes, hit: dict[str, Any]) -> Iterator[Asked]:
+    question = judging.question(data, hit)
     if question is not None:
         yield question, hit["benchmark"], hit["item"]
 

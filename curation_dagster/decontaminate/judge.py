@@ -54,13 +54,15 @@ class Judging:
         self, texts: pl.Series, found: pl.DataFrame
     ) -> Iterator[tuple[dict[str, Any], Question | None]]:
         """Yield every row of `found` with the question about it; None where none is asked."""
+        doc, data = None, b""
         for row in found.iter_rows(named=True):
+            if row["doc"] != doc:  # rows come document by document
+                doc, data = row["doc"], texts[row["doc"]].encode()
             inside = self.config.min_score <= row["score"] <= self.config.max_score
-            yield row, self.question(texts[row["doc"]], row) if inside else None
+            yield row, self.question(data, row) if inside else None
 
-    def question(self, text: str, row: Mapping[str, Any]) -> Question | None:
-        """Put a hit as a question; None for a passage longer than the recipe allows to send."""
-        data = text.encode()
+    def question(self, data: bytes, row: Mapping[str, Any]) -> Question | None:
+        """Put a hit in a text's bytes as a question; None for one longer than the recipe allows to send."""
         passage = passage_of(data, row["start"], row["end"], self.config)
         if passage is None:
             return None

@@ -1,17 +1,22 @@
 """Benchmark items cut out of documents, through the whole graph: what ships, what is counted, what is recomputed."""
 
+import dataclasses
 import json
 import re
 
 import corpus
 import polars as pl
 import pytest
+from click.testing import CliRunner
 from conftest_graph import curate, outputs
 
 from curation_dagster import table
+from curation_dagster.cli import main
 from curation_dagster.commands import explain
 from curation_dagster.funnel import funnel
+from curation_dagster.job import plan_job, reuse
 from curation_dagster.lineage import Lineage, stages
+from curation_dagster.orchestration import checks
 from curation_dagster.recipe_file import load
 from curation_dagster.store import Store
 from curation_dagster.tokens import count, tokenizer
@@ -147,6 +152,22 @@ def test_rows_and_tokens_are_accounted_for(cut) -> None:
     assert all(tokens[doc_id] == n for doc_id, _, _, n in per_copy.iter_rows())
 
 
+def test_the_checks_would_notice(cut) -> None:
+    lineage = cut[2]
+    every = [
+        reuse(lineage, plan_job(lineage, "exported", k)) for k in lineage.partitions("exported")
+    ]
+    assert checks.copies(lineage, "exported", every)[0]
+    for what in ("rows", "tokens_kept"):
+        more = {what: every[0].summary[what] + 1}
+        wrong = dataclasses.replace(every[0], summary=every[0].summary | more)
+        assert not checks.copies(lineage, "exported", [wrong, *every[1:]])[0]
+    trims = [reuse(lineage, plan_job(lineage, "trimmed", k)) for k in lineage.shards]
+    assert checks.text_left(lineage, "trimmed", trims)[0]
+    gone = [dataclasses.replace(t, summary=t.summary | {"kept": 0}) for t in trims]
+    assert not checks.text_left(lineage, "trimmed", gone)[0]
+
+
 def test_supply_counts_what_is_left(cut) -> None:
     lineage = cut[2]
     scored = rows_of(lineage, "scored")
@@ -183,6 +204,19 @@ def test_explain_names_the_items_and_what_stays(cut) -> None:
     rows = rows_of(cut[2], "exported").filter(pl.col("doc_id") == ids["1"])
     assert sum(int(o.split(" x")[1]) if " x" in o else 1 for o in outputs_) == rows.height
     assert "too_many_cuts" in explain.story(cut[2], ids["4"])["fate"]
+
+
+def test_apply_decides_as_the_graph_does(cut, tmp_path) -> None:
+    source, out = tmp_path / "in.parquet", tmp_path / "out.parquet"
+    ids = [str(n) for n in range(len(texts()))]
+    pl.DataFrame({"doc_id": ids, "text": texts()}).write_parquet(source)
+    arguments = ["apply", "decontaminate", str(source), str(out), "--recipe", str(cut[0])]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    columns = ["rejected_by", "benchmark", "item", "score", "cuts", "fragment_tokens"]
+    found = pl.read_parquet(out)
+    assert found["text"].to_list() == texts(), "the text stays whole"
+    graph = by_url(cut[2], "decontaminated")
+    assert found.select(columns).rows() == [tuple(graph[n][c] for c in columns) for n in ids]
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from curation_dagster.decontaminate.judge_questions import (
 )
 from curation_dagster.errors import RecipeError
 from curation_dagster.recipe_decontaminate import Benchmark, Decontaminate, Judge
+from curation_dagster.recipe_file import check_file, content
 from curation_dagster.section import File, GrowingFile
 
 CANARY = "sk-canary-4f1d9a7e"
@@ -372,6 +373,17 @@ def test_a_file_that_is_not_what_it_should_be_is_refused(
         judge_answers.read(path)
 
 
+def test_a_file_of_answers_may_be_missing_unless_it_is_pinned(tmp_path: Path) -> None:
+    file = GrowingFile(path=tmp_path / "a.jsonl")
+    assert check_file(file) is None
+    assert content(file) is None
+    assert check_file(GrowingFile(path=file.path, sha256="0" * 64)) is not None
+    judge_answers.write(file.path, {"a": answer("a")})
+    first = content(file)
+    judge_answers.write(file.path, {"a": answer("a", False)})
+    assert len({None, first, content(file)}) == 3
+
+
 # ------------------------------------------------------------------ hits
 
 
@@ -404,7 +416,8 @@ HITS = hits(
 
 def asked(path: Path, found: pl.DataFrame = HITS, **more: Any) -> list[Question | None]:
     judging = judge.build(ITEMS, config(path, **more))
-    return [judging.question(TEXTS[row["doc"]], row) for row in found.iter_rows(named=True)]
+    rows = found.iter_rows(named=True)
+    return [judging.question(TEXTS[row["doc"]].encode(), row) for row in rows]
 
 
 def rescored(path: Path, found: pl.DataFrame = HITS, **more: Any) -> list[tuple[Any, ...]]:
