@@ -419,7 +419,8 @@ def apply(stage: str, source: Path, target: Path, recipe: str | None, *, narrow:
     IN is a WARC, WET, ARC, JSONL, Parquet, HTML or text file for ingest, else Parquet with doc_id (or id) and text.
     OUT is Parquet with the stage's columns, rejected_by among them; annotate and score add signals instead. With
     [dedup.lines], [dedup.paragraphs] or [dedup.substrings], dedup adds `cuts`, byte spans of the text, and so does
-    decontaminate for benchmarks whose action is cut; the text stays whole. What came of it goes to stderr: rows, kept, rejected and why.
+    decontaminate for benchmarks whose action is cut; the text stays whole. What came of it goes to stderr: rows, kept,
+    rejected and why.
     """
     from curation_dagster.commands import apply as apply_
     from curation_dagster.recipe_file import load
