@@ -489,3 +489,28 @@ def test_answers_of_another_model_or_question_do_not_count(tmp_path: Path) -> No
         (0, "bees", "judge_unanswered"), (1, "bees", "judge_unanswered"),
     ]  # fmt: skip
     assert rescored(path, url="http://elsewhere/v1", timeout_s=1) == []
+
+
+def test_ctrl_c_keeps_the_answers_that_had_come(tmp_path: Path) -> None:
+    from curation_dagster.commands import judge as command
+
+    lines: list[str] = []
+
+    def say(line: str) -> None:
+        lines.append(line)
+        if len(lines) > 1:
+            raise KeyboardInterrupt
+
+    questions = [(Question("m", "math", "item", str(n)), "bees", "1") for n in range(400)]
+    path = tmp_path / "a.jsonl"
+    with serving(lambda *_: said("True")) as seen:
+        endpoint = section(seen.url, cache=GrowingFile(path=path))
+        with pytest.raises(KeyboardInterrupt):
+            command._asked(iter(questions), endpoint, say)
+        kept = judge_answers.read(path)
+        assert len(kept) == 100
+        assert len(seen.bodies) < 400
+        before = len(seen.bodies)
+        outcome = command._asked(iter(questions * 2), endpoint, lambda _: None)
+        assert (outcome.held, outcome.complete, len(seen.bodies) - before) == (300, True, 300)
+    assert judge_answers.read(path).items() >= kept.items()
