@@ -168,6 +168,12 @@ class NGrams(Section):
         description="count: n-grams also count that have no term longer than two ASCII characters: "
         "alphabets, counting.",
     )
+    max_items: int = Field(
+        default=20,
+        ge=1,
+        description="N-grams that more parts of items share are templates: they tell no item. count: "
+        "they do not count; gpt3, datatrove, dolma: they count for the first so many.",
+    )
     min_terms: int = Field(
         default=8, ge=2, description="gpt3: n-grams of a benchmark of short items have so many."
     )

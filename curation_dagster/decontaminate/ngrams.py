@@ -22,7 +22,7 @@ from curation_dagster.words import terms_oracle
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from curation_dagster.recipe_decontaminate import Decontaminate
+    from curation_dagster.recipe_decontaminate import Decontaminate, NGrams
 
 METHOD = "ngrams"
 
@@ -78,9 +78,7 @@ class NGramScan:
         if shared.is_empty():
             return nothing()
         return (
-            matches.join(shared.select("doc").unique(), on="doc", how="semi")
-            .join(table.owners, on="gram")
-            .join(shared, on=["doc", "unit"])
+            matches.join(shared.join(table.owners, on="unit"), on=["doc", "gram"])
             .sort("doc", "unit", "place")
             .with_columns(cluster=clusters(abs(table.size)))
             .group_by("doc", "unit", "cluster")
@@ -112,6 +110,7 @@ def build(items: pl.DataFrame, config: Decontaminate) -> NGramScan | simple.Simp
     if section.ignore is not None:
         sizes = sorted(set(units["size"].to_list()))
         pairs = pairs.join(ignored(section.ignore.path, sizes), on="hash", how="anti")
+    pairs = _told_apart(pairs, section)
     counts = pairs.group_by("unit").agg(ngram_count=pl.len().cast(pl.Int64))
     units = units.join(counts, on="unit", how="left", maintain_order="left").with_columns(
         pl.col("ngram_count").fill_null(0)
@@ -127,6 +126,15 @@ def build(items: pl.DataFrame, config: Decontaminate) -> NGramScan | simple.Simp
     )
     wanted = ("unit", "benchmark", "item", "part", "ngram_count")
     return NGramScan(units.select(*wanted, "needed"), tables)
+
+
+def _told_apart(pairs: pl.DataFrame, section: NGrams) -> pl.DataFrame:
+    """Limit the units of one n-gram: a template of a thousand items costs as many rows a match."""
+    if section.policy == "count":
+        return pairs.filter(pl.len().over("hash") <= section.max_items)
+    return pairs.sort("hash", "unit").filter(
+        pl.int_range(pl.len()).over("hash") < section.max_items
+    )
 
 
 def _asked_more(units: pl.DataFrame, least: int) -> pl.DataFrame:

@@ -115,19 +115,23 @@ def benchmark_ngrams(config: Decontaminate) -> pl.DataFrame:
     lets pass, they say nothing.
     """
     section = config.ngrams
-    rows: set[tuple[str, str, int]] = set()
+    schema = {"gram": pl.String, "item": pl.String, "needed": pl.Int64, "drops": pl.Boolean}
+    rows: set[tuple[str, str, int, bool]] = set()
     if config.runs("ngrams") and section.policy == "count":
         for benchmark in config.benchmarks:
             for part, texts in _parts(benchmark):
-                least = section.min_answer_ngrams if part in REPLIES else 1
+                drops = (
+                    benchmark.action_on(part) != "flag"
+                )  # what is cut out must not be left either
+                least = section.min_answer_ngrams if part in REPLIES else section.min_ngrams
                 for number, text in enumerate(normalised(texts)):
+                    item = f"{benchmark.name}/{number}/{part}"
                     found = _grams(text.split(), section)
-                    if len(found) >= least:
-                        item = f"{benchmark.name}/{number}/{part}"
-                        needed = max(least, section.min_ngrams)
-                        rows |= {(gram, item, needed) for gram in found}
-    schema = {"gram": pl.String, "item": pl.String, "needed": pl.Int64}
-    return pl.DataFrame(sorted(rows), schema=schema, orient="row")
+                    rows |= {(gram, item, max(least, section.min_ngrams), drops) for gram in found}
+    frame = pl.DataFrame(sorted(rows), schema=schema, orient="row")
+    told_apart = frame.filter(pl.len().over("gram") <= section.max_items)
+    enough = told_apart.filter(pl.len().over("item") >= pl.col("needed"))
+    return enough.filter("drops").drop("drops")
 
 
 def _grams(words: list[str], section: NGrams) -> set[str]:
@@ -141,7 +145,7 @@ def _grams(words: list[str], section: NGrams) -> set[str]:
 
 
 def _parts(benchmark: Benchmark) -> list[tuple[str, pl.Series]]:
-    """Return the text of every part that is a reason to drop."""
+    """Return the text of every part."""
     path = benchmark.file.path
     if path.suffix == ".parquet":
         frame = pl.read_parquet(path)
@@ -157,8 +161,7 @@ def _parts(benchmark: Benchmark) -> list[tuple[str, pl.Series]]:
     return [
         (part, frame.select(pl.concat_str(fields, separator="\n")).to_series())
         for part in PARTS
-        if benchmark.action_on(part) != "flag"
-        and (fields := [_as_text(frame, name) for name in benchmark.fields(part)])
+        if (fields := [_as_text(frame, name) for name in benchmark.fields(part)])
     ]
 
 

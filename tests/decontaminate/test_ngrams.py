@@ -337,3 +337,28 @@ def test_no_items() -> None:
     scan = build(pl.DataFrame(schema=ITEM_COLUMNS))
     assert scan.find(pl.Series(["one two three", None])).is_empty()
     assert scan.figures == {"ngrams": 0}
+
+
+@pytest.mark.parametrize(("sharing", "found"), [(20, True), (21, False)])
+def test_a_template_tells_no_item(sharing: int, *, found: bool) -> None:
+    """Twenty items may share an n-gram; more, and it counts for none of them, under published rules for twenty."""
+    start = "for which of these scenarios does the keeper do something that is clearly wrong here"
+    items = items_of(
+        {str(i): f"{start} {' '.join(f'own{i}x{j}' for j in range(13))}" for i in range(sharing)}
+    )
+    texts = pl.Series([f"{start} and then", " ".join(f"own3x{j}" for j in range(13))])
+    told = hits_of_items(build(items).find(texts), 2)
+    assert told == [{str(i) for i in range(sharing)} if found else set(), {"3"}]
+    assert len(hits_of_items(build(items, policy="gpt3").find(texts), 2)[0]) == 20
+
+
+@pytest.mark.parametrize(
+    ("least", "words", "found"), [(1, 13, True), (1, 12, False), (4, 16, True), (4, 15, False)]
+)
+def test_so_many_distinct_ngrams_make_a_hit(least: int, words: int, *, found: bool) -> None:
+    question = [f"word{i}" for i in range(40)]
+    scan = build(items_of({"q": " ".join(question)}), min_ngrams=least)
+    part = " ".join(question[5 : 5 + words])
+    assert bool(scan.find(pl.Series([part])).height) is found
+    again = scan.find(pl.Series([f"{part}. Again: {part}."]))
+    assert bool(again.height) is found, "an n-gram that comes again counts once"
