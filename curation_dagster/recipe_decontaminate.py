@@ -229,8 +229,10 @@ class Judge(Section):
     cache: GrowingFile = Field(
         description="Its answers, JSONL, an input; `curate benchmarks judge` fills it."
     )
-    min_score: Share = Field(default=0, description="Hits with a lower score stand unasked.")
-    max_score: Share = Field(default=1, description="Hits with a higher score stand unasked.")
+    min_score: Share = Field(
+        default=0, description="Of candidates with a lower score the threshold before decides."
+    )
+    max_score: Share = Field(default=1, description="Of those with a higher score too.")
     prose: Question = Field(default="knowledge", description="What is asked about kind prose.")
     math: Question = Field(
         default="math", description='The same for kind math; or "number_substitution".'
@@ -238,7 +240,7 @@ class Judge(Section):
     code: Question = Field(default="code", description="The same for kind code.")
     context_bytes: int = Field(default=300, ge=0, description="Sent on either side of a hit.")
     max_passage_bytes: int = Field(
-        default=8000, ge=1, description="Sent at most; a longer hit stands unasked."
+        default=8000, ge=1, description="Sent at most; of a longer one the threshold decides."
     )
     url: str = Field(
         pattern=r"^https?://[^/?#@\s]+(/[^?#@\s]*)?$",

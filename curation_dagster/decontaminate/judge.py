@@ -1,10 +1,11 @@
 """The step `judge`: a language model's opinion on what the steps before it are unsure of. It fails closed.
 
-A hit whose score lies in the band the recipe names is put as a question: is the item in this passage? The answers are
-read from a file (`judge_answers`), never from the network, so that a stage depends on files alone; `curate benchmarks
-judge` asks what the file does not know. An answer True keeps the hit, with the method `judge`; False removes it; no
-answer keeps it with the method `judge_unanswered`, and the check `judge_answered` fails. Hits outside the band, and
-those too long to ask about, stand as they are.
+A candidate whose score lies in the band the recipe names is put as a question: is the item in this passage? The band
+may begin below the threshold of the step before, which lets more through where a judge follows. The answers are read
+from a file (`judge_answers`), never from the network, so that a stage depends on files alone; `curate benchmarks judge`
+asks what the file does not know. An answer True keeps the hit, with the method `judge`; False removes it; no answer
+keeps it with the method `judge_unanswered`, and the check `judge_answered` fails. Of candidates outside the band, and
+of those too long to ask about, the threshold of the step before decides, as without a judge.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import polars as pl
 
 from curation_dagster.decontaminate import judge_answers
@@ -37,6 +39,9 @@ class Judging:
     texts: Mapping[tuple[str, str, bool], str]  # benchmark, item, whether it is the passage -> text
     kinds: Mapping[str, str]
     answers: Mapping[str, bool]
+    thresholds: Mapping[
+        tuple[str, str], float
+    ]  # method, benchmark -> score of a hit without a judge
 
     def rescore(self, texts: pl.Series, found: pl.DataFrame) -> pl.DataFrame:
         """Keep what the judge affirms or has not answered; drop what it denies."""
@@ -46,6 +51,8 @@ class Judging:
             if question is not None:
                 same = self.answers.get(question.key)
                 method = UNANSWERED if same is None else HELD if same else None
+            elif row["score"] < self.thresholds.get((method, row["benchmark"]), -np.inf):
+                method = None
             methods.append(method)
         judged = found.with_columns(method=pl.Series(methods, dtype=pl.String))
         return judged.filter(pl.col("method").is_not_null())
@@ -87,7 +94,19 @@ def build(items: pl.DataFrame, config: Decontaminate) -> Judging:
         texts=_texts(items),
         kinds={benchmark.name: kinds[benchmark.kind] for benchmark in config.benchmarks},
         answers={key: answer.same for key, answer in answers.items()},
+        thresholds=_thresholds(config),
     )
+
+
+def _thresholds(config: Decontaminate) -> dict[tuple[str, str], float]:
+    """Return what the steps before ask of a hit, as they compare it: in 32 bits."""
+    sections = {"rare_terms": config.rare_terms, "rerank": config.rerank}
+    return {
+        (method, benchmark.name): float(np.float32(getattr(section, benchmark.kind)))
+        for method, section in sections.items()
+        for benchmark in config.benchmarks
+        if section is not None
+    }
 
 
 def passage_of(data: bytes, start: int, end: int, config: Judge) -> str | None:

@@ -29,7 +29,7 @@ from curation_dagster.decontaminate.judge_questions import (
     answer_of,
 )
 from curation_dagster.errors import RecipeError
-from curation_dagster.recipe_decontaminate import Benchmark, Decontaminate, Judge
+from curation_dagster.recipe_decontaminate import Benchmark, Decontaminate, Judge, RareTerms
 from curation_dagster.recipe_file import check_file, content
 from curation_dagster.section import File, GrowingFile
 
@@ -390,10 +390,11 @@ def test_a_file_of_answers_may_be_missing_unless_it_is_pinned(tmp_path: Path) ->
 TEXTS = pl.Series(["x" * 50 + "How many hives has she?" + "y" * 50, "東京" * 40 + "hives" + "é" * 60])  # fmt: skip
 
 
-def config(path: Path, **more: Any) -> Decontaminate:
+def config(path: Path, rare: dict[str, float] | None = None, **more: Any) -> Decontaminate:
     file = File(path=Path("x"))
     return Decontaminate(
         steps=("rare_terms", "judge"),
+        rare_terms=RareTerms(**(rare or {})),
         judge=section(cache=GrowingFile(path=path), **more),
         benchmarks=(
             Benchmark(name="bees", file=file, kind="math"),
@@ -420,8 +421,10 @@ def asked(path: Path, found: pl.DataFrame = HITS, **more: Any) -> list[Question 
     return [judging.question(TEXTS[row["doc"]].encode(), row) for row in rows]
 
 
-def rescored(path: Path, found: pl.DataFrame = HITS, **more: Any) -> list[tuple[Any, ...]]:
-    done = judge.build(ITEMS, config(path, **more)).rescore(TEXTS, found)
+def rescored(
+    path: Path, found: pl.DataFrame = HITS, rare: dict[str, float] | None = None, **more: Any
+) -> list[tuple[Any, ...]]:
+    done = judge.build(ITEMS, config(path, rare, **more)).rescore(TEXTS, found)
     assert done.schema == found.schema
     return done.select("doc", "benchmark", "method").rows()
 
@@ -461,23 +464,37 @@ def test_without_answers_every_hit_stands(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("score", "method"),
+    ("score", "threshold", "method"),
     [
-        pytest.param(0.49, "rare_terms", id="below the band"),
-        pytest.param(0.5, "judge_unanswered", id="its lower end"),
-        pytest.param(0.75, "judge_unanswered", id="its upper end"),
-        pytest.param(0.76, "rare_terms", id="above it"),
+        pytest.param(0.49, 0.25, "rare_terms", id="below the band, a hit all the same"),
+        pytest.param(0.49, 0.6, None, id="below the band and the threshold"),
+        pytest.param(-0.5, 0.0, None, id="below everything"),
+        pytest.param(0.5, 0.9, "judge_unanswered", id="the band's lower end, no hit without it"),
+        pytest.param(0.75, 0.25, "judge_unanswered", id="the band's upper end"),
+        pytest.param(0.76, 0.25, "rare_terms", id="above it"),
+        pytest.param(0.8, 0.8, "rare_terms", id="above it, at the threshold in 32 bits"),
+        pytest.param(0.76, 0.8, None, id="above it, below the threshold"),
     ],
 )
-def test_outside_the_band_a_hit_stands_unasked(score: float, method: str, tmp_path: Path) -> None:
+def test_outside_the_band_the_threshold_decides(
+    score: float, threshold: float, method: str | None, tmp_path: Path
+) -> None:
     found = hits((0, "bees", "question", score, 50, 73))
-    assert rescored(tmp_path / "a", found, min_score=0.5, max_score=0.75) == [(0, "bees", method)]
+    wanted = [(0, "bees", method)] if method else []
+    rare = {"math": threshold, "prose": 0.0}
+    band = {"min_score": 0.5, "max_score": 0.75}
+    assert rescored(tmp_path / "a", found, rare, **band) == wanted
 
 
-@pytest.mark.parametrize(("most", "method"), [(23, "judge_unanswered"), (22, "rare_terms")])
-def test_a_hit_too_long_to_send_stands_unasked(most: int, method: str, tmp_path: Path) -> None:
-    found = rescored(tmp_path / "a", HITS[:1], max_passage_bytes=most)
-    assert found == [(0, "bees", method)]
+@pytest.mark.parametrize(
+    ("most", "threshold", "method"),
+    [(23, 0.9, "judge_unanswered"), (22, 0.5, "rare_terms"), (22, 0.9, None)],
+)
+def test_what_is_too_long_to_send_is_a_hit_by_its_score(
+    most: int, threshold: float, method: str | None, tmp_path: Path
+) -> None:
+    found = rescored(tmp_path / "a", HITS[:1], {"math": threshold}, max_passage_bytes=most)
+    assert found == ([(0, "bees", method)] if method else [])
 
 
 def test_answers_of_another_model_or_question_do_not_count(tmp_path: Path) -> None:
