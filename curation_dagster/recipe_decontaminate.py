@@ -230,7 +230,7 @@ class Judge(Section):
         description="Its answers, JSONL, an input; `curate benchmarks judge` fills it."
     )
     min_score: Share = Field(
-        default=0, description="Of candidates with a lower score the threshold before decides."
+        default=0.2, description="Of candidates with a lower score the threshold before decides."
     )
     max_score: Share = Field(default=1, description="Of those with a higher score too.")
     prose: Question = Field(default="knowledge", description="What is asked about kind prose.")
