@@ -5,9 +5,8 @@ with its choices, bare or lettered A, B, C. Case, punctuation and white space do
 
 A form must tell enough to be no chance hit, an answer alone three times as much: it may be a phrase
 that everybody quotes. Each of its distinct terms tells log2(N / n) bits: it is n of the N terms of
-all benchmarks together. Of the six benchmarks in docs/decontamination.md, "What is it?" tells 23 bits, a
-question of ten different words about 100. Forms that
-tell less are not looked for.
+all benchmarks together. Of the six benchmarks in docs/decontamination.md, "What is it?" tells 23
+bits, a question of ten different words about 100. Forms that tell less are not looked for.
 """
 
 from __future__ import annotations
