@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from curation_dagster.recipe_decontaminate import Decontaminate, NGrams
 
 METHOD = "ngrams"
+ROUNDING = 1e-9  # a fifth of five is one, whatever 0.2 is in binary
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def build(items: pl.DataFrame, config: Decontaminate) -> NGramScan | simple.Simp
     )
     units = units.with_columns(needed=pl.min_horizontal("ngram_count", pl.lit(section.min_ngrams)))
     if section.policy == "count":
-        units = _asked_more(units, section.min_answer_ngrams)
+        units = _asked_more(units, section)
         found = units.filter(pl.col("ngram_count") > 0)
         pairs = pairs.join(found.select("unit"), on="unit", how="semi")
     pairs = pairs.join(units.select("unit", "size"), on="unit")
@@ -137,9 +138,15 @@ def _told_apart(pairs: pl.DataFrame, section: NGrams) -> pl.DataFrame:
     )
 
 
-def _asked_more(units: pl.DataFrame, least: int) -> pl.DataFrame:
-    """Ask more of answers and choices; those with too few n-grams have none that count."""
-    reply = pl.col("part").is_in(REPLIES)
+def _asked_more(units: pl.DataFrame, section: NGrams) -> pl.DataFrame:
+    """Ask for a share of the n-grams, and more of answers and choices; those with too few have none that count.
+
+    Of a passage any overlap is told: it is a figure, seldom a reason to drop.
+    """
+    least, reply = section.min_answer_ngrams, pl.col("part").is_in(REPLIES)
+    share = (pl.col("ngram_count") * section.min_share - ROUNDING).ceil().cast(pl.Int64)
+    asked = pl.when(pl.col("part") == "passage").then(0).otherwise(share)
+    units = units.with_columns(needed=pl.max_horizontal("needed", asked))
     lacking = reply & (pl.col("ngram_count") < least)
     return units.with_columns(
         ngram_count=pl.when(lacking).then(0).otherwise("ngram_count"),
