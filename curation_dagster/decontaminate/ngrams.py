@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from curation_dagster.recipe_decontaminate import Decontaminate, NGrams
 
 METHOD = "ngrams"
+AFTER_QUESTION = "answer after its question"
 ROUNDING = 1e-9  # a fifth of five is one, whatever 0.2 is in binary
 
 
@@ -32,7 +33,8 @@ ROUNDING = 1e-9  # a fifth of five is one, whatever 0.2 is in binary
 class NGramScan:
     """The n-grams of the items, a table for each size.
 
-    `units` has unit, benchmark, item, part, ngram_count (distinct) and needed.
+    `units` has unit, benchmark, item, part, ngram_count (distinct), needed, and alone: whether its
+    n-grams are those of the part itself.
     """
 
     units: pl.DataFrame
@@ -40,8 +42,10 @@ class NGramScan:
 
     @property
     def detectable(self) -> pl.DataFrame:
-        """Parts with an n-gram that counts."""
-        return self.units.filter(pl.col("ngram_count") > 0).select("benchmark", "item", "part")
+        """Parts with an n-gram that counts; an answer shorter than one is found only after its question."""
+        part = pl.when("alone").then("part").otherwise(pl.lit(AFTER_QUESTION))
+        found = self.units.filter(pl.col("ngram_count") > 0)
+        return found.select("benchmark", "item", part=part)
 
     @property
     def figures(self) -> dict[str, int]:
@@ -106,6 +110,8 @@ def build(items: pl.DataFrame, config: Decontaminate) -> NGramScan | simple.Simp
     if section.policy == "simple":
         return simple.build(items, section.simple)
     units = units_of(items, section).with_row_index("unit").cast({"unit": pl.Int64})
+    if "alone" not in units.columns:
+        units = units.with_columns(alone=pl.lit(value=True))
     listed = section.policy != "count" or section.enumerations
     pairs, _ = hashes(units["text"], units["size"].to_list(), enumerations=listed)
     if section.ignore is not None:
@@ -125,7 +131,7 @@ def build(items: pl.DataFrame, config: Decontaminate) -> NGramScan | simple.Simp
     tables = tuple(
         build_grams(pairs.filter(size=size), size) for size in sorted(pairs["size"].unique())
     )
-    wanted = ("unit", "benchmark", "item", "part", "ngram_count")
+    wanted = ("unit", "benchmark", "item", "part", "ngram_count", "alone")
     return NGramScan(units.select(*wanted, "needed"), tables)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
+from shared_data import DATA
 
 from curation_dagster import threads
 from curation_dagster.decontaminate import cascade
@@ -19,6 +20,7 @@ from curation_dagster.section import File
 if TYPE_CHECKING:
     from pathlib import Path
 
+BENCHMARKS = DATA / "benchmarks"
 QUESTION = "A keeper trims seven wicks before dawn and nine after noon; how many wicks has she trimmed by night?"
 ROWS = [
     {"id": "long", "question": QUESTION},
@@ -131,3 +133,31 @@ def test_one_two_and_four_threads_find_the_same(
     assert set(found[0]["method"]) == {"exact", "ngrams"}
     assert found[0].equals(found[1])
     assert found[0].equals(found[2])
+
+
+@pytest.mark.skipif(not BENCHMARKS.exists(), reason="no shared data")
+@pytest.mark.parametrize("policy", ["count", "gpt3", "datatrove", "dolma", "simple"])
+def test_a_part_called_detectable_is_found_where_it_stands_alone(policy: str) -> None:
+    """Of real benchmarks every hundredth part, in the middle of other words; the others have names of their own."""
+    of = {
+        "gsm8k-test": {"question": ("question",), "answer": ("answer",)},
+        "hellaswag-val": {"passage": ("context",), "choices": ("endings",)},
+        "humaneval": {"code": ("prompt", "canonical_solution")},
+        "mmlu-test": {"question": ("question",), "choices": ("answers",), "answer": ("correct",)},
+        "truthfulqa": {"question": ("Question",), "answer": ("Best Answer",)},
+    }
+    named = [
+        Benchmark(name=name, file=File(path=BENCHMARKS / f"{name}.jsonl.gz"), **fields)
+        for name, fields in of.items()
+    ]
+    built = cascade.build(
+        Decontaminate(steps=("exact", "ngrams"), ngrams=NGrams(policy=policy), benchmarks=named)
+    )
+    sample = built.items.gather_every(101)
+    texts = "Here begins\n\n" + sample["text"] + "\n\nand there it ends."
+    parts = ["benchmark", "item", "part"]
+    for step, finder in built.finders.items():
+        able = sample.with_row_index("doc").join(finder.detectable, on=parts, how="semi")
+        found = finder.find(texts).join(able, on=["doc", *parts], how="semi")
+        assert able.height > (1 if policy == "simple" else 20), step
+        assert set(found["doc"]) == set(able["doc"]), step
