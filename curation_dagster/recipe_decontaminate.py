@@ -157,6 +157,11 @@ class NGrams(Section):
     min_ngrams: int = Field(
         default=1, ge=1, description="Distinct n-grams of one part of an item that make a hit."
     )
+    min_share: Share = Field(
+        default=0.2,
+        description="count: and this share of the part's n-grams, but of a passage; a page with the law "
+        "that a question quotes does not hold the question.",
+    )
     min_answer_ngrams: int = Field(
         default=8,
         ge=1,

@@ -2,7 +2,7 @@
 
 A step is a module with `build(items, config)`, where `config` is the whole section
 `[decontaminate]`. What it builds has `find(texts) -> FOUND` and `detectable`, the parts of items it
-can find at all; `rerank` and `judge` have `rescore(texts, found) -> FOUND` instead and see what
+can find; `rerank` and `judge` have `rescore(texts, found) -> FOUND` instead and see what
 `rare_terms` found. Building is done once in a process, and again where a file or a setting changed.
 """
 
@@ -30,7 +30,11 @@ class Finder(Protocol):
 
     @property
     def detectable(self) -> pl.DataFrame:
-        """Return the parts that can be found: benchmark, item, part."""
+        """Return what can be found: benchmark, item, part.
+
+        A part named here is found where it stands alone. What a step finds only together, such as a short question with
+        its choices, has another name than any part ("question and choices").
+        """
 
     def find(self, texts: pl.Series) -> pl.DataFrame:
         """Return FOUND."""

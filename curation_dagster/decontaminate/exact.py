@@ -5,8 +5,8 @@ with its choices, bare or lettered A, B, C. Case, punctuation and white space do
 
 A form must tell enough to be no chance hit, an answer alone three times as much: it may be a phrase
 that everybody quotes. Each of its distinct terms tells log2(N / n) bits: it is n of the N terms of
-all benchmarks together. "What is it?" tells 11 bits, a sentence of ten words about 80. Forms that
-tell less are not looked for.
+all benchmarks together. Of the six benchmarks in docs/decontamination.md, "What is it?" tells 23
+bits, a question of ten different words about 100. Forms that tell less are not looked for.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from curation_dagster.recipe_decontaminate import Decontaminate
 
 METHOD: Final = "exact"
+WITH_CHOICES: Final = "question and choices"
 SEED: Final = 5  # terms of the n-gram by which a form is found
 
 
@@ -42,8 +43,9 @@ class ExactScan:
 
     @property
     def detectable(self) -> pl.DataFrame:
-        """Parts with a form that tells enough."""
-        return self.forms.select("benchmark", "item", "part").unique(maintain_order=True)
+        """Parts with a form that tells enough; of some questions only that with their choices."""
+        part = pl.when("alone").then("part").otherwise(pl.lit(WITH_CHOICES))
+        return self.forms.select("benchmark", "item", part=part).unique(maintain_order=True)
 
     @property
     def figures(self) -> dict[str, int]:
@@ -97,7 +99,12 @@ def build(items: pl.DataFrame, config: Decontaminate) -> ExactScan:
     enough = (pl.col("bits") >= least) & (pl.col("distinct") >= section.min_terms)
     joined = with_choices(alone.filter(~enough).select(items.columns), items)
     joined = joined.with_columns(_telling(joined["text"], bits))
-    forms = pl.concat([alone.filter(enough), joined.filter(enough)])
+    forms = pl.concat(
+        [
+            alone.filter(enough).with_columns(alone=pl.lit(value=True)),
+            joined.filter(enough).with_columns(alone=pl.lit(value=False)),
+        ]
+    )
     data, offsets, owner = buffers(forms["text"])
     lengths, runs = np.empty(forms.height, np.int64), np.empty(forms.height, np.uint64)
     exact_kernel.whole_hashes(data, offsets, *tables(), lengths, runs)
@@ -109,7 +116,7 @@ def build(items: pl.DataFrame, config: Decontaminate) -> ExactScan:
     forms = forms.join(seeds.select("unit", "seed_place"), on="unit", maintain_order="left")
     powers = np.ones(int(lengths.max(initial=0)) + 1, np.uint64)
     powers[1:] = ngram_kernel.R
-    wanted = ("unit", "benchmark", "item", "part", "length", "run", "seed_place", "bits")
+    wanted = ("unit", "benchmark", "item", "part", "length", "run", "seed_place", "alone")
     return ExactScan(forms.select(wanted), table, np.multiply.accumulate(powers))
 
 

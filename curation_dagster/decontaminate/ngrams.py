@@ -25,13 +25,16 @@ if TYPE_CHECKING:
     from curation_dagster.recipe_decontaminate import Decontaminate, NGrams
 
 METHOD = "ngrams"
+AFTER_QUESTION = "answer after its question"
+ROUNDING = 1e-9  # a fifth of five is one, whatever 0.2 is in binary
 
 
 @dataclass(frozen=True)
 class NGramScan:
     """The n-grams of the items, a table for each size.
 
-    `units` has unit, benchmark, item, part, ngram_count (distinct) and needed.
+    `units` has unit, benchmark, item, part, ngram_count (distinct), needed, and alone: whether its
+    n-grams are those of the part itself.
     """
 
     units: pl.DataFrame
@@ -39,8 +42,10 @@ class NGramScan:
 
     @property
     def detectable(self) -> pl.DataFrame:
-        """Parts with an n-gram that counts."""
-        return self.units.filter(pl.col("ngram_count") > 0).select("benchmark", "item", "part")
+        """Parts with an n-gram that counts; an answer shorter than one is found only after its question."""
+        part = pl.when("alone").then("part").otherwise(pl.lit(AFTER_QUESTION))
+        found = self.units.filter(pl.col("ngram_count") > 0)
+        return found.select("benchmark", "item", part=part)
 
     @property
     def figures(self) -> dict[str, int]:
@@ -105,6 +110,8 @@ def build(items: pl.DataFrame, config: Decontaminate) -> NGramScan | simple.Simp
     if section.policy == "simple":
         return simple.build(items, section.simple)
     units = units_of(items, section).with_row_index("unit").cast({"unit": pl.Int64})
+    if "alone" not in units.columns:
+        units = units.with_columns(alone=pl.lit(value=True))
     listed = section.policy != "count" or section.enumerations
     pairs, _ = hashes(units["text"], units["size"].to_list(), enumerations=listed)
     if section.ignore is not None:
@@ -117,14 +124,14 @@ def build(items: pl.DataFrame, config: Decontaminate) -> NGramScan | simple.Simp
     )
     units = units.with_columns(needed=pl.min_horizontal("ngram_count", pl.lit(section.min_ngrams)))
     if section.policy == "count":
-        units = _asked_more(units, section.min_answer_ngrams)
+        units = _asked_more(units, section)
         found = units.filter(pl.col("ngram_count") > 0)
         pairs = pairs.join(found.select("unit"), on="unit", how="semi")
     pairs = pairs.join(units.select("unit", "size"), on="unit")
     tables = tuple(
         build_grams(pairs.filter(size=size), size) for size in sorted(pairs["size"].unique())
     )
-    wanted = ("unit", "benchmark", "item", "part", "ngram_count")
+    wanted = ("unit", "benchmark", "item", "part", "ngram_count", "alone")
     return NGramScan(units.select(*wanted, "needed"), tables)
 
 
@@ -137,9 +144,15 @@ def _told_apart(pairs: pl.DataFrame, section: NGrams) -> pl.DataFrame:
     )
 
 
-def _asked_more(units: pl.DataFrame, least: int) -> pl.DataFrame:
-    """Ask more of answers and choices; those with too few n-grams have none that count."""
-    reply = pl.col("part").is_in(REPLIES)
+def _asked_more(units: pl.DataFrame, section: NGrams) -> pl.DataFrame:
+    """Ask for a share of the n-grams, and more of answers and choices; those with too few have none that count.
+
+    Of a passage any overlap is told: it is a figure, seldom a reason to drop.
+    """
+    least, reply = section.min_answer_ngrams, pl.col("part").is_in(REPLIES)
+    share = (pl.col("ngram_count") * section.min_share - ROUNDING).ceil().cast(pl.Int64)
+    asked = pl.when(pl.col("part") == "passage").then(0).otherwise(share)
+    units = units.with_columns(needed=pl.max_horizontal("needed", asked))
     lacking = reply & (pl.col("ngram_count") < least)
     return units.with_columns(
         ngram_count=pl.when(lacking).then(0).otherwise("ngram_count"),

@@ -24,6 +24,8 @@ _LABEL = ("answer", "code")
 def units_of(items: pl.DataFrame, config: NGrams) -> pl.DataFrame:
     """Return ITEMS with `size`: what a policy indexes, and of how many terms its n-grams are.
 
+    Where texts begin with more than the part, `alone` says whether the part itself has an n-gram.
+
     A negative size means whole lines of at least so many terms.
     """
     match config.policy:
@@ -60,10 +62,14 @@ def _labels(items: pl.DataFrame, config: NGrams) -> pl.DataFrame:
         labels = joined.select(
             "benchmark", "item", "part",
             text=pl.concat_str([tails, joined["text"]], separator="\n"),
+            alone=term_counts(joined["text"]) >= config.terms,
         )  # fmt: skip
     if not config.query_ngrams:
         return labels
-    return pl.concat([labels, items.filter(pl.col("part").is_in(_QUERY))])
+    queries = items.filter(pl.col("part").is_in(_QUERY))
+    if "alone" in labels.columns:
+        queries = queries.with_columns(alone=pl.lit(value=True))
+    return pl.concat([labels, queries])
 
 
 def last_terms(texts: pl.Series, count: int) -> pl.Series:

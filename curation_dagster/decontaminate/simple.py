@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from curation_dagster.recipe_decontaminate import Simple
 
 METHOD: Final = "ngrams"
+AIDED: Final = "question and what answers it"
 HOT: Final = 100  # items of an n-gram that starts no cluster; it counts in one
 SURE_NGRAMS: Final = 20  # of a question, from which on it has its whole weight
 QUESTION_PARTS: Final = ("question", "choices", "code")  # the first an item has is its question
@@ -54,8 +55,11 @@ class SimpleScan:
 
     @property
     def detectable(self) -> pl.DataFrame:
-        """Questions of items that are long enough."""
-        return self.units.filter(pl.col("ngram_count") > 0).select("benchmark", "item", "part")
+        """Questions of items that are long enough; with an answer or a passage, no question does alone."""
+        aided = pl.col("unit").is_in([*self.answers, *self.passages])
+        part = pl.when(aided).then(pl.lit(AIDED)).otherwise("part")
+        found = self.units.filter(pl.col("ngram_count") > 0)
+        return found.select("benchmark", "item", part=part)
 
     @property
     def figures(self) -> dict[str, int]:

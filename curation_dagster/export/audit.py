@@ -26,6 +26,7 @@ _BREAK: Final = r"[^\p{L}\p{M}\p{N}]+"
 _NO_WORDS: Final = 2  # bytes of a normalised text without words
 _VARIANTS: Final = {"ς": "σ", "\u0307": ""}
 _PATTERNS_AT_ONCE: Final = 50_000
+_ROUNDING: Final = 1e-9
 _SHORT: Final = 2  # characters of words that make an enumeration, if all are
 
 
@@ -120,18 +121,20 @@ def benchmark_ngrams(config: Decontaminate) -> pl.DataFrame:
     if config.runs("ngrams") and section.policy == "count":
         for benchmark in config.benchmarks:
             for part, texts in _parts(benchmark):
-                drops = (
-                    benchmark.action_on(part) != "flag"
-                )  # what is cut out must not be left either
-                least = section.min_answer_ngrams if part in REPLIES else section.min_ngrams
+                drops = benchmark.action_on(part) != "flag"  # cut out, it must be gone too
+                reply = section.min_answer_ngrams if part in REPLIES else 1
+                least = max(reply, section.min_ngrams)
                 for number, text in enumerate(normalised(texts)):
                     item = f"{benchmark.name}/{number}/{part}"
                     found = _grams(text.split(), section)
-                    rows |= {(gram, item, max(least, section.min_ngrams), drops) for gram in found}
+                    rows |= {(gram, item, least, drops) for gram in found}
     frame = pl.DataFrame(sorted(rows), schema=schema, orient="row")
     told_apart = frame.filter(pl.len().over("gram") <= section.max_items)
     enough = told_apart.filter(pl.len().over("item") >= pl.col("needed"))
-    return enough.filter("drops").drop("drops")
+    share = (pl.len().over("item") * section.min_share - _ROUNDING).ceil().cast(pl.Int64)
+    whole = pl.when(pl.col("item").str.ends_with("/passage")).then(0).otherwise(share)
+    needed = enough.with_columns(needed=pl.max_horizontal("needed", whole))
+    return needed.filter("drops").drop("drops")
 
 
 def _grams(words: list[str], section: NGrams) -> set[str]:

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
+from shared_data import DATA
 
+from curation_dagster import threads
 from curation_dagster.decontaminate import cascade
 from curation_dagster.decontaminate.account import Account, items_found
 from curation_dagster.decontaminate.found import FOUND, as_lists
-from curation_dagster.recipe_decontaminate import Benchmark, Decontaminate, Exact
+from curation_dagster.recipe_decontaminate import Benchmark, Decontaminate, Exact, NGrams
 from curation_dagster.schema import HITS
 from curation_dagster.section import File
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+BENCHMARKS = DATA / "benchmarks"
 QUESTION = "A keeper trims seven wicks before dawn and nine after noon; how many wicks has she trimmed by night?"
 ROWS = [
     {"id": "long", "question": QUESTION},
@@ -31,7 +34,9 @@ def config(folder: Path, **said: Any) -> Decontaminate:
     path = folder / "items.jsonl"
     if not path.exists():
         path.write_text("".join(json.dumps(row) + "\n" for row in ROWS), "utf-8")
-    of = Benchmark(name="wicks", file=File(path=path), id_field="id", **said.pop("benchmark", {}))
+    of = Benchmark(
+        **{"name": "wicks", "file": File(path=path), "id_field": "id"} | said.pop("benchmark", {})
+    )
     return Decontaminate(
         **{"steps": ("exact", "ngrams"), "exact": Exact(min_bits=20)} | said, benchmarks=(of,)
     )
@@ -104,3 +109,55 @@ def test_no_benchmarks() -> None:
     built = cascade.build(Decontaminate())
     assert built.find(pl.Series(["one two three", None])).is_empty()
     assert built.undetectable()[cascade.EVERY].is_empty()
+
+
+@pytest.mark.parametrize("policy", ["count", "gpt3", "datatrove", "dolma", "simple"])
+def test_one_two_and_four_threads_find_the_same(
+    policy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package_descriptions: list[str]
+) -> None:
+    """Real text; the items are pieces of some of it."""
+    rows = [
+        {"question": max(text.splitlines(), key=len), "answer": text[300:900]}
+        for text in package_descriptions[:40:2]
+    ]
+    (tmp_path / "items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    section = config(tmp_path, benchmark={"id_field": None, "question": ("question",), "answer": ("answer",)},
+                     ngrams=NGrams(policy=policy))  # fmt: skip
+    built = cascade.build(section)
+    texts = pl.Series([*package_descriptions[:60], None])
+    found = []
+    for count in (1, 2, 4):
+        monkeypatch.setattr(threads.pl, "thread_pool_size", lambda count=count: count)
+        monkeypatch.setattr("curation_dagster.decontaminate.index.RUN_BYTES", 1 << 14)
+        found.append(built.find(texts))
+    assert set(found[0]["method"]) == {"exact", "ngrams"}
+    assert found[0].equals(found[1])
+    assert found[0].equals(found[2])
+
+
+@pytest.mark.skipif(not BENCHMARKS.exists(), reason="no shared data")
+@pytest.mark.parametrize("policy", ["count", "gpt3", "datatrove", "dolma", "simple"])
+def test_a_part_called_detectable_is_found_where_it_stands_alone(policy: str) -> None:
+    """Of real benchmarks every hundredth part, in the middle of other words; the others have names of their own."""
+    of = {
+        "gsm8k-test": {"question": ("question",), "answer": ("answer",)},
+        "hellaswag-val": {"passage": ("context",), "choices": ("endings",)},
+        "humaneval": {"code": ("prompt", "canonical_solution")},
+        "mmlu-test": {"question": ("question",), "choices": ("answers",), "answer": ("correct",)},
+        "truthfulqa": {"question": ("Question",), "answer": ("Best Answer",)},
+    }
+    named = [
+        Benchmark(name=name, file=File(path=BENCHMARKS / f"{name}.jsonl.gz"), **fields)
+        for name, fields in of.items()
+    ]
+    built = cascade.build(
+        Decontaminate(steps=("exact", "ngrams"), ngrams=NGrams(policy=policy), benchmarks=named)
+    )
+    sample = built.items.gather_every(101)
+    texts = "Here begins\n\n" + sample["text"] + "\n\nand there it ends."
+    parts = ["benchmark", "item", "part"]
+    for step, finder in built.finders.items():
+        able = sample.with_row_index("doc").join(finder.detectable, on=parts, how="semi")
+        found = finder.find(texts).join(able, on=["doc", *parts], how="semi")
+        assert able.height > (1 if policy == "simple" else 20), step
+        assert set(found["doc"]) == set(able["doc"]), step
