@@ -34,14 +34,7 @@ name = "main"
 tokens = 1000
 weights = { many = 1 }
 """
-ENGINE = """
-import sys
-from pathlib import Path
-from curation_dagster import engine
-from curation_dagster.annotate.stage import annotate_shard
-from curation_dagster.clean.stage import clean_shard
-from curation_dagster.ingest.stage import read_shard
-"""
+LOAD = "from curation_dagster.definitions import defs; list(defs.resolve_all_asset_specs())"
 
 
 def main() -> None:
@@ -61,17 +54,17 @@ def main() -> None:
             (folder / "recipes" / "in" / f"{n:06d}.jsonl").write_text(line + "\n", "utf-8")
         some = ",".join(f"many-{n:05d}" for n in range(min(chosen.run_shards, chosen.shards)))
         curate = [sys.executable, "-m", "curation_dagster.cli"]
-        load = "import curation_dagster.definitions as d; d.defs.get_repository_def() if hasattr(d.defs, 'get_repository_def') else d.defs"
+        run = [*curate, "run", str(recipe), "--to", "cleaned", "--shards"]
         for label, command in (
             ("curate plan", [*curate, "plan", str(recipe)]),
             ("curate plan, nothing new", [*curate, "plan", str(recipe)]),
-            ("curate run of one shard", [*curate, "run", str(recipe), "--to", "cleaned", "--shards", "many-00007"]),
-            ("curate run of one shard, current", [*curate, "run", str(recipe), "--to", "cleaned", "--shards", "many-00007"]),
-            (f"curate run of {chosen.run_shards} shards", [*curate, "run", str(recipe), "--to", "cleaned", "--shards", some]),
-            (f"curate run of {chosen.run_shards} shards, current", [*curate, "run", str(recipe), "--to", "cleaned", "--shards", some]),
-            ("code location", [sys.executable, "-W", "ignore", "-c", load]),
+            ("curate run of one shard", [*run, "many-00007"]),
+            ("curate run of one shard, current", [*run, "many-00007"]),
+            (f"curate run of {chosen.run_shards} shards", [*run, some]),
+            (f"curate run of {chosen.run_shards} shards, current", [*run, some]),
+            ("code location", [sys.executable, "-W", "ignore", "-c", LOAD]),
             ("curate status", [*curate, "status", str(recipe)]),
-        ):  # fmt: skip
+        ):
             measure(label, command, folder)
 
 
@@ -80,7 +73,6 @@ def measure(label: str, command: list[str], folder: Path) -> None:
     environment = os.environ | {
         "CURATE_RECIPES": str(folder / "recipes"), "DAGSTER_HOME": str(folder / ".dagster"),
     }  # fmt: skip
-    environment["DAGSTER_HOME"] = str(folder / ".dagster")
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - ours
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

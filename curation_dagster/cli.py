@@ -44,6 +44,18 @@ class Commands(click.Group):
             ctx.exit(1)
 
 
+class Listing(click.Group):
+    """A group whose first word may be what its command `list` is called with."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `list` before a word that is no command."""
+        first = next((word for word in args if not word.startswith("-")), None)
+        asks = {"-h", "--help"} & set(args)
+        return super().parse_args(
+            ctx, args if first in self.commands or (asks and not first) else ["list", *args]
+        )
+
+
 @click.group(cls=Commands, context_settings=CONTEXT, epilog=CODES)
 @click.version_option(package_name="curation_dagster")
 def main() -> None:
@@ -134,6 +146,7 @@ def init(name: str, paths: tuple[str, ...], root: str) -> None:
 @click.argument("recipe")
 def check(recipe: str) -> None:
     """Validate RECIPE: keys, values, presets, files and sources, before any work."""
+    from curation_dagster.commands import benchmarks as benchmarks_
     from curation_dagster.commands.validate import look_inside, validate
     from curation_dagster.lineage import stages
     from curation_dagster.plan import list_inputs
@@ -147,12 +160,9 @@ def check(recipe: str) -> None:
         click.echo(f"source {source.name}: {files}, {size / 1e6:,.1f} MB")
         for note in look_inside(loaded, source, inputs[0][0], inputs[0][1]):
             click.echo(f"  note: {note}")
-    items = validate(loaded)
-    for benchmark in loaded.decontaminate.benchmarks:
-        mine = items.items.filter(benchmark=benchmark.name)
-        short = items.undetectable.filter(benchmark=benchmark.name).height
-        held = counted(mine.height, "item")
-        click.echo(f"benchmark {benchmark.name}: {held}, {short} too short to find")
+    validate(loaded)
+    for row in benchmarks_.listed(loaded.decontaminate):
+        click.echo(benchmarks_.brief(row))
     click.echo(f"{loaded.name}: valid, {len(stages(loaded))} stages, digest {digest(loaded)}")
 
 
@@ -491,8 +501,9 @@ def apply(stage: str, source: Path, target: Path, recipe: str | None, *, narrow:
 
     IN is a WARC, WET, ARC, JSONL, Parquet, HTML or text file for ingest, else Parquet with doc_id (or id) and text.
     OUT is Parquet with the stage's columns, rejected_by among them; annotate and score add signals instead. With
-    [dedup.lines], [dedup.paragraphs] or [dedup.substrings], dedup adds `cuts`, byte spans of the text; the text stays
-    whole. What came of it goes to stderr: rows, kept, rejected and why.
+    [dedup.lines], [dedup.paragraphs] or [dedup.substrings], dedup adds `cuts`, byte spans of the text, and so does
+    decontaminate for benchmarks whose action is cut; the text stays whole. What came of it goes to stderr: rows, kept,
+    rejected and why.
     """
     from curation_dagster.commands import apply as apply_
     from curation_dagster.recipe_file import load
@@ -533,6 +544,91 @@ def fit(kind: str, target: Path, source: Path, out: Path, buckets: int, max_docs
     fits = {"importance": fit_importance}
     for line in fits[kind](target, source, out, buckets=buckets, max_docs=max_docs):
         click.echo(line)
+
+
+@main.group(cls=Listing)
+def benchmarks() -> None:
+    """List the benchmarks of RECIPE; or look after them.
+
+    `curate benchmarks RECIPE` reads every file and counts items, parts and n-grams, and the items that a step cannot
+    find. Items that no step can find are not looked for: --undetectable lists them.
+    """
+
+
+@benchmarks.command(name="list")
+@click.argument("recipe")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--undetectable", is_flag=True, help="List the items that no step can find.")
+def benchmarks_list(recipe: str, *, as_json: bool, undetectable: bool) -> None:
+    """Read RECIPE's benchmarks and count what is in them; the command that `curate benchmarks RECIPE` is short for."""
+    from curation_dagster.commands import benchmarks as benchmarks_
+    from curation_dagster.recipe_file import load
+    from curation_dagster.scaffold import completed
+
+    config = load(find_recipe(recipe), completed).decontaminate
+    if undetectable:
+        found = benchmarks_.undetectable(config)
+        lines = [f"{row['benchmark']}/{row['item']}" for row in found]
+        click.echo(json.dumps(found) if as_json else "\n".join(lines))
+        return
+    rows = benchmarks_.listed(config)
+    if not rows:
+        click.echo(f"{recipe} names no benchmarks: [[decontaminate.benchmarks]]", err=True)
+    click.echo(json.dumps(rows, indent=1) if as_json else benchmarks_.tell(rows))
+
+
+@benchmarks.command(name="common")
+@click.argument("recipe")
+@click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--max-documents", type=click.IntRange(0), default=10, show_default=True,
+    help="GPT-3 ignored n-grams that more documents hold.",
+)  # fmt: skip
+def benchmarks_common(recipe: str, source: Path, target: Path, max_documents: int) -> None:
+    """Write to TARGET the n-grams of RECIPE's benchmarks that many documents of SOURCE (Parquet) hold.
+
+    Common phrases, legal boilerplate. Name the file in [decontaminate.ngrams] ignore = { path = "TARGET" }.
+    """
+    from curation_dagster.commands import benchmarks as benchmarks_
+    from curation_dagster.recipe_file import load
+    from curation_dagster.scaffold import completed
+
+    config = load(find_recipe(recipe), completed).decontaminate
+    found = benchmarks_.common(config, source, target, max_documents)
+    click.echo(f"{target}: {counted(found, 'n-gram')}")
+
+
+@benchmarks.command(name="judge")
+@click.argument("recipe")
+@click.option(
+    "--file",
+    "source",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Ask about the texts of this file, as for `curate apply decontaminate`, not about the recipe's shards.",
+)
+def benchmarks_judge(recipe: str, source: Path | None) -> None:
+    """Ask the endpoint of [decontaminate.judge] what its file of answers does not hold yet.
+
+    Comes after `curate run RECIPE --to scanned`, which never asks; the run after it reads the answers. Ctrl-C loses no
+    answer, and asking again asks only what is new. A question without an answer stays a hit. Exit code 3 while there
+    are such questions.
+    """
+    from curation_dagster.commands import judge
+    from curation_dagster.recipe_file import load
+    from curation_dagster.scaffold import completed
+
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    if source:
+        config = load(find_recipe(recipe), completed).decontaminate
+        outcome = judge.judge_file(judge.texts_of(source), config, say)
+    else:
+        outcome = judge.judge_shards(open_lineage(recipe), say)
+    click.echo(outcome.told())
+    if not outcome.complete:
+        raise SystemExit(3)
 
 
 @main.command()

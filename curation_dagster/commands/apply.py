@@ -111,7 +111,7 @@ def _ingest(path: Path, recipe: Recipe) -> Iterator[Pair]:
 
 
 def _annotate(path: Path, recipe: Recipe) -> Iterator[Pair]:
-    for docs in _documents(path):
+    for docs in documents(path):
         found = annotate(docs["text"], recipe.steps, docs.get_column("url", default=None))
         yield docs.drop("text"), found
 
@@ -119,7 +119,7 @@ def _annotate(path: Path, recipe: Recipe) -> Iterator[Pair]:
 def _clean(path: Path, recipe: Recipe) -> Iterator[Pair]:
     rules = rules_of(recipe.steps)
     signals = set(signal_columns(recipe.steps))
-    for docs in _documents(path):
+    for docs in documents(path):
         measured = pl.DataFrame()
         if not signals <= set(docs.columns):
             measured = annotate(docs["text"], recipe.steps, docs.get_column("url", default=None))
@@ -137,7 +137,7 @@ def _dedup(path: Path, recipe: Recipe, *, narrow: bool) -> Iterator[Pair]:
     from curation_dagster.commands.apply_dedup import verdicts
 
     def fresh(*, text: bool = True) -> Iterator[pl.DataFrame]:
-        return (_pending(docs, "dedup") for docs in _documents(path, text=text))
+        return (_pending(docs, "dedup") for docs in documents(path, text=text))
 
     with tempfile.TemporaryDirectory() as folder:
         judged = verdicts(fresh, recipe.dedup, Path(folder))
@@ -150,31 +150,38 @@ def _dedup(path: Path, recipe: Recipe, *, narrow: bool) -> Iterator[Pair]:
 
 
 def _score(path: Path, recipe: Recipe) -> Iterator[Pair]:
-    from curation_dagster.score import tokens
+    from curation_dagster import tokens
     from curation_dagster.score.stage import score, scorers
 
     tokenizer, others = tokens.tokenizer(recipe.score.tokenizer), scorers(recipe.score)
-    for docs in _documents(path):
+    for docs in documents(path):
         found = score(docs["text"], recipe.score, None, tokenizer, others)
         yield docs, found
 
 
 def _decontaminate(path: Path, recipe: Recipe) -> Iterator[Pair]:
-    from curation_dagster.decontaminate.index import build_index
-    from curation_dagster.decontaminate.scan import scan
+    from curation_dagster import tokens
+    from curation_dagster.decontaminate import cascade
+    from curation_dagster.decontaminate.found import as_lists
+    from curation_dagster.decontaminate.trim import cutting, trimmed
     from curation_dagster.decontaminate.verdicts import decide
 
     config = recipe.decontaminate
     if not config.benchmarks:
         msg = "apply decontaminate: no benchmarks; name a recipe with [[decontaminate.benchmarks]] by --recipe"
         raise RecipeError(msg)
-    index = build_index(config.benchmarks, Path(), config.ngram_terms)
-    for docs in _documents(path):
+    searched = cascade.build(config)
+    tokenizer = tokens.tokenizer(recipe.score.tokenizer) if config.cuts else None
+    for docs in documents(path):
         rows = docs.select("doc_id").with_row_index("row")
-        hits = rows.with_columns(hits=scan(docs["text"], index, min_ngrams=config.min_ngrams))
-        decided = (
-            decide(rows, hits, config.benchmarks).drop("row", "doc_id").with_columns(hits["hits"])
+        hits = rows.with_columns(hits=as_lists(searched.find(docs["text"]), docs.height))
+        cut = rows.with_columns(docs["text"], cuts=pl.lit([], dtype=schema.SPANS)).join(
+            cutting(hits, config.benchmarks), on="row", maintain_order="left"
         )
+        left = trimmed(cut, config.cut, lambda texts: tokens.count(texts, tokenizer))
+        decided = decide(rows, hits, config.benchmarks, left)
+        decided = decided.drop("row", "doc_id", "text_bytes", "token_count")
+        decided = decided.with_columns(hits["hits"])
         yield _judged(_pending(docs, "decontaminate"), decided)
 
 
@@ -194,7 +201,7 @@ def _judged(docs: pl.DataFrame, found: pl.DataFrame) -> Pair:
     return docs, found
 
 
-def _documents(path: Path, *, text: bool = True) -> Iterator[pl.DataFrame]:
+def documents(path: Path, *, text: bool = True) -> Iterator[pl.DataFrame]:
     """Yield batches of a Parquet file with doc_id and text as strings; or without the text.
 
     Raises:

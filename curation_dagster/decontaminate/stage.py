@@ -6,14 +6,15 @@ it.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from curation_dagster import schema, table
-from curation_dagster.decontaminate.index import build_index
-from curation_dagster.decontaminate.scan import scan
+from curation_dagster.decontaminate import cascade
+from curation_dagster.decontaminate.account import Account
+from curation_dagster.decontaminate.found import as_lists
+from curation_dagster.decontaminate.offsets import uncut_span
 from curation_dagster.decontaminate.verdicts import decide
 from curation_dagster.documents import documents
 from curation_dagster.job import write_table
@@ -26,15 +27,14 @@ if TYPE_CHECKING:
 
 def scan_shard(job: Job, files: Files) -> dict[str, Any]:
     """Write `scanned` for one shard: text without cuts is searched; spans are offsets into the text before any."""
-    config = job.recipe.decontaminate
-    index = build_index(config.benchmarks, Path(), config.ngram_terms)
+    searched = cascade.build(job.recipe.decontaminate)
     cuts = table.RowReader(files.one("deduped"), ["row", "cuts"])
-    found: list[str] = []  # filled while the frames are written, and so in the footer
+    account = Account()  # filled while the frames are written, and so in the footer
 
     def frames() -> Iterator[pl.DataFrame]:
         for docs in documents(files.singles, "deduped"):
-            hits = scan(docs["text"], index, min_ngrams=config.min_ngrams)
-            found[:] = sorted({*found, *_items(hits)})
+            hits = as_lists(searched.find(docs["text"]), docs.height)
+            account.add(hits)
             hits = _before_cuts(docs["row"], hits, cuts.up_to(int(docs["row"][-1])))
             yield docs.select(
                 "row",
@@ -44,22 +44,41 @@ def scan_shard(job: Job, files: Files) -> dict[str, Any]:
                 hits=hits,
             )
 
+    config = job.recipe.decontaminate
     return write_table(
-        job, files, schema.SCANNED, frames(), items=index.items.height,
-        undetectable=index.undetectable.height, found_items=found,
+        job, files, schema.SCANNED, frames(), items=searched.ids.height,
+        undetectable=searched.undetectable()[cascade.EVERY].height,
+        undetectable_by_step=searched.undetectable_counts(), found=account.found, methods=account.methods,
+        thresholds=cascade.thresholds(config),
     )  # fmt: skip
 
 
 def decide_shard(job: Job, files: Files) -> dict[str, Any]:
-    """Write `decontaminated` for one shard."""
+    """Write `decontaminated` for one shard; its footer says how many rows and tokens `exported` owes it."""
     mixed = table.read(files.one("mixed")).filter(pl.col("rejected_by").is_null())
     hits = table.read(files.one("scanned"), ["row", "doc_id", "hits"])
-    decided = decide(mixed, hits, job.recipe.decontaminate.benchmarks)
-    decided = decided.with_columns(mixed["text_bytes"], mixed["token_count"])
+    trimmed = table.read(files.one("trimmed")) if "trimmed" in files.parents else None
+    decided = decide(mixed, hits, job.recipe.decontaminate.benchmarks, trimmed)
+    decided = decided.with_columns(
+        text_bytes=pl.coalesce("text_bytes", mixed["text_bytes"]),
+        token_count=pl.coalesce("token_count", mixed["token_count"]),
+    ).select(list(schema.DECONTAMINATED))
     copies = mixed["copies"].list.eval(pl.element().struct.field("copies")).list.sum()
-    kept_copies = int(copies.filter(decided["rejected_by"].is_null()).sum())
-    decided = decided.select(list(schema.DECONTAMINATED))
-    return write_table(job, files, schema.DECONTAMINATED, [decided], copies=kept_copies)
+    kept = decided.with_columns(copies=copies.cast(pl.UInt64)).filter(
+        pl.col("rejected_by").is_null()
+    )
+    fragments = pl.col("fragment_tokens").list.len().clip(lower_bound=1)
+    owed = {
+        "copies": pl.col("copies"),
+        "exported_rows": pl.col("copies") * fragments,
+        "exported_tokens": pl.col("copies") * pl.col("token_count"),
+    }
+    owed |= {
+        "cut_documents": (pl.col("cuts").list.len() > 0).cast(pl.UInt64),
+        "fragments": pl.col("fragment_tokens").list.len().cast(pl.UInt64),
+    }
+    sums = kept.select(**{name: each.sum() for name, each in owed.items()}).row(0, named=True)
+    return write_table(job, files, schema.DECONTAMINATED, [decided], **sums)
 
 
 def _before_cuts(rows: pl.Series, hits: pl.Series, cuts: pl.DataFrame | None) -> pl.Series:
@@ -71,10 +90,7 @@ def _before_cuts(rows: pl.Series, hits: pl.Series, cuts: pl.DataFrame | None) ->
     if not both.height:
         return hits
     moved = [
-        [
-            hit | {"start": uncut(hit["start"], spans), "end": uncut(hit["end"] - 1, spans) + 1}
-            for hit in of_doc
-        ]
+        [_moved(hit, [(cut["start"], cut["end"]) for cut in spans]) for hit in of_doc]
         for of_doc, spans in both.select("hits", "cuts").iter_rows()
     ]
     frame = both.select("row", moved=pl.Series(moved, dtype=hits.dtype))
@@ -82,22 +98,6 @@ def _before_cuts(rows: pl.Series, hits: pl.Series, cuts: pl.DataFrame | None) ->
     return joined.select(pl.coalesce("moved", hits.alias("hits")).alias("hits")).to_series()
 
 
-def uncut(offset: int, cuts: list[dict[str, int]]) -> int:
-    """Return where a byte of the text without `cuts` (ascending, apart) lies in the text with them.
-
-    >>> uncut(2, [{"start": 0, "end": 3}, {"start": 5, "end": 9}])
-    9
-    """
-    for cut in cuts:
-        if cut["start"] > offset:
-            break
-        offset += cut["end"] - cut["start"]
-    return offset
-
-
-def _items(hits: pl.Series) -> list[str]:
-    found = hits.explode().drop_nulls()
-    if not found.len():
-        return []
-    named = found.struct.unnest().select(pl.col("benchmark") + "/" + pl.col("item"))
-    return named.to_series().unique().to_list()
+def _moved(hit: dict[str, Any], cuts: list[tuple[int, int]]) -> dict[str, Any]:
+    start, end = uncut_span((hit["start"], hit["end"]), cuts)
+    return hit | {"start": start, "end": end}

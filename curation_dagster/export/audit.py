@@ -14,16 +14,20 @@ import fsspec
 import polars as pl
 import pyarrow.parquet as pq
 
+from curation_dagster.recipe_decontaminate import PARTS, REPLIES
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from curation_dagster.recipe import Benchmark, Decontaminate
+    from curation_dagster.recipe_decontaminate import Benchmark, Decontaminate, NGrams
 
 _BREAK: Final = r"[^\p{L}\p{M}\p{N}]+"
 _NO_WORDS: Final = 2  # bytes of a normalised text without words
 _VARIANTS: Final = {"ς": "σ", "\u0307": ""}
 _PATTERNS_AT_ONCE: Final = 50_000
+_ROUNDING: Final = 1e-9
+_SHORT: Final = 2  # characters of words that make an enumeration, if all are
 
 
 @dataclass(frozen=True)
@@ -53,27 +57,29 @@ def audit(
     within_source: bool = False,
 ) -> Audit:
     """Search exported files; copies of one document are no duplicates, nor, `within_source`, texts of two sources."""
-    grams = benchmark_ngrams(config.benchmarks, config.ngram_terms)
+    grams = benchmark_ngrams(config)
     patterns = grams["gram"].unique(maintain_order=True)
     seen: list[pl.DataFrame] = []
     for path in paths:
         with pq.ParquetFile(path) as file:
             for group in range(file.num_row_groups):
-                read = file.read_row_group(group, columns=["doc_id", "source", "text"])
+                read = file.read_row_group(group, columns=["doc_id", "fragment", "source", "text"])
                 rows = pl.DataFrame(pl.from_arrow(read))
                 plain = normalised(rows["text"])
                 seen.append(
                     pl.DataFrame(
                         {
                             "doc_id": rows["doc_id"],
+                            "fragment": rows["fragment"],
                             "source": rows["source"],
                             "hash": plain.hash(),
                             "length": plain.str.len_bytes(),
-                            "hit": _hits(plain, patterns, grams, config.min_ngrams),
+                            "hit": _hits(plain, patterns, grams),
                         }
                     )
                 )
-    docs = pl.concat(seen).unique("doc_id", maintain_order=True) if seen else pl.DataFrame()
+    key = ["doc_id", "fragment"]
+    docs = pl.concat(seen).unique(key, maintain_order=True) if seen else pl.DataFrame()
     if not docs.height:
         return Audit(0, 0, (), 0, (), len(patterns), duplicates_allowed, within_source)
     same = ["hash", "length", *(["source"] if within_source else [])]
@@ -84,11 +90,11 @@ def audit(
     hits = docs.filter("hit")
     removable = twins.height - twins.select(same).n_unique()
     return Audit(
-        documents=docs.height,
+        documents=docs["doc_id"].n_unique(),
         duplicates=removable,
         duplicate_examples=tuple(twins["doc_id"].head(5)),
-        contaminated=hits.height,
-        contaminated_examples=tuple(hits["doc_id"].head(5)),
+        contaminated=hits["doc_id"].n_unique(),
+        contaminated_examples=tuple(hits["doc_id"].unique(maintain_order=True).head(5)),
         ngrams_searched=len(patterns),
         duplicates_allowed=duplicates_allowed,
         within_source=within_source,
@@ -103,48 +109,85 @@ def normalised(texts: pl.Series) -> pl.Series:
     return pl.Series(" " + lowered.str.replace_all(_BREAK, " ").str.strip_chars() + " ")
 
 
-def benchmark_ngrams(benchmarks: Iterable[Benchmark], ngram_terms: int) -> pl.DataFrame:
-    """List every n-gram of words (gram, item) of the items that must not ship."""
-    rows: list[tuple[str, str]] = []
-    for benchmark in benchmarks:
-        if benchmark.action != "drop":
-            continue
-        for number, text in enumerate(normalised(_items(benchmark))):
-            words = text.split()
-            rows += [
-                (" " + " ".join(words[i : i + ngram_terms]) + " ", f"{benchmark.name}/{number}")
-                for i in range(len(words) - ngram_terms + 1)
-            ]
-    return pl.DataFrame(
-        sorted(set(rows)), schema={"gram": pl.String, "item": pl.String}, orient="row"
-    )
+def benchmark_ngrams(config: Decontaminate) -> pl.DataFrame:
+    """List every n-gram of words (gram, item, needed) of the items that must not ship.
+
+    Only n-grams that are counted are searched for (`steps`, `policy`): of a document that another rule
+    lets pass, they say nothing.
+    """
+    section = config.ngrams
+    schema = {"gram": pl.String, "item": pl.String, "needed": pl.Int64, "drops": pl.Boolean}
+    rows: set[tuple[str, str, int, bool]] = set()
+    if config.runs("ngrams") and section.policy == "count":
+        for benchmark in config.benchmarks:
+            for part, texts in _parts(benchmark):
+                drops = benchmark.action_on(part) != "flag"  # cut out, it must be gone too
+                reply = section.min_answer_ngrams if part in REPLIES else 1
+                least = max(reply, section.min_ngrams)
+                for number, text in enumerate(normalised(texts)):
+                    item = f"{benchmark.name}/{number}/{part}"
+                    found = _grams(text.split(), section)
+                    rows |= {(gram, item, least, drops) for gram in found}
+    frame = pl.DataFrame(sorted(rows), schema=schema, orient="row")
+    told_apart = frame.filter(pl.len().over("gram") <= section.max_items)
+    enough = told_apart.filter(pl.len().over("item") >= pl.col("needed"))
+    share = (pl.len().over("item") * section.min_share - _ROUNDING).ceil().cast(pl.Int64)
+    whole = pl.when(pl.col("item").str.ends_with("/passage")).then(0).otherwise(share)
+    needed = enough.with_columns(needed=pl.max_horizontal("needed", whole))
+    return needed.filter("drops").drop("drops")
 
 
-def _items(benchmark: Benchmark) -> pl.Series:
+def _grams(words: list[str], section: NGrams) -> set[str]:
+    """Return the n-grams of words that count."""
+    found = set()
+    for i in range(len(words) - section.terms + 1):
+        some = words[i : i + section.terms]
+        if section.enumerations or any(len(w) > _SHORT or not w.isascii() for w in some):
+            found.add(" " + " ".join(some) + " ")
+    return found
+
+
+def _parts(benchmark: Benchmark) -> list[tuple[str, pl.Series]]:
+    """Return the text of every part."""
     path = benchmark.file.path
     if path.suffix == ".parquet":
         frame = pl.read_parquet(path)
     else:
         with fsspec.open(str(path), "rb", compression="infer") as stream:
             content = stream.read()
-        is_csv = ".csv" in path.suffixes
-        read = pl.read_csv if is_csv else pl.read_ndjson
-        frame = read(
-            content, **({"infer_schema": False} if is_csv else {"infer_schema_length": None})
-        )
-    fields = [_as_text(frame, name) for name in benchmark.text_fields]
-    return frame.select(pl.concat_str(fields, separator="\n")).to_series()
+        if ".csv" in path.suffixes:
+            frame = pl.read_csv(content, infer_schema=False, has_header=benchmark.has_header)
+            if not benchmark.has_header:
+                frame.columns = [str(i + 1) for i in range(frame.width)]
+        else:
+            frame = pl.read_ndjson(content, infer_schema_length=None)
+    return [
+        (part, frame.select(pl.concat_str(fields, separator="\n")).to_series())
+        for part in PARTS
+        if (fields := [_as_text(frame, name) for name in benchmark.fields(part)])
+    ]
 
 
 def _as_text(frame: pl.DataFrame, field: str) -> pl.Expr:
-    column = pl.col(field)
-    if isinstance(frame.schema[field], pl.List):
+    whole = field in frame.columns
+    head, *inside = [field] if whole else field.split(".")
+    column, kind = pl.col(head), frame.schema[head]
+    for key in inside:
+        if isinstance(kind, pl.List):
+            column = column.list.eval(pl.element().struct.field(key))
+        else:
+            column = column.struct.field(key)
+        kind = frame.select(column).dtypes[0]
+    while isinstance(kind, pl.List) and isinstance(kind.inner, pl.List):
+        column = column.list.eval(pl.element().explode())
+        kind = kind.inner
+    if isinstance(kind, pl.List):
         column = column.cast(pl.List(pl.String)).list.join("\n", ignore_nulls=True)
     return column.cast(pl.String).fill_null("")
 
 
-def _hits(plain: pl.Series, patterns: pl.Series, grams: pl.DataFrame, min_ngrams: int) -> pl.Series:
-    """Say which texts hold at least `min_ngrams` distinct n-grams of one item."""
+def _hits(plain: pl.Series, patterns: pl.Series, grams: pl.DataFrame) -> pl.Series:
+    """Say which texts hold as many distinct n-grams of one item as it takes."""
     frame = plain.to_frame("text").with_row_index("nth")
     found = []
     for start in range(0, patterns.len(), _PATTERNS_AT_ONCE):
@@ -154,6 +197,6 @@ def _hits(plain: pl.Series, patterns: pl.Series, grams: pl.DataFrame, min_ngrams
         found.append(every.explode("gram").unique())
     if not found:
         return pl.Series([False] * plain.len(), dtype=pl.Boolean)
-    per_item = pl.concat(found).join(grams, on="gram").group_by("nth", "item").len()
-    hit = per_item.filter(pl.col("len") >= min_ngrams)["nth"].unique()
+    per_item = pl.concat(found).join(grams, on="gram").group_by("nth", "item", "needed").len()
+    hit = per_item.filter(pl.col("len") >= pl.col("needed"))["nth"].unique()
     return frame["nth"].is_in(hit.implode())

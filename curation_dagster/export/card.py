@@ -33,6 +33,13 @@ def card(manifest: dict[str, Any]) -> str:
         _table(("license", "documents", "tokens"), manifest["licenses"]),
         "## What was removed",
         funnel_table(manifest["funnel"]),
+        "## Benchmarks looked for",
+        _table(
+            ("name", "version", "split", "language", "licence", "action", "sha256"),
+            manifest["benchmarks"],
+        )
+        if manifest["benchmarks"]
+        else "None.",
         "## Audit",
         _audit(manifest["audit"]),
         "## Files",
@@ -49,11 +56,17 @@ def funnel_table(stages: list[dict[str, Any]]) -> str:
             "in": s["rows_in"],
             "kept": s["kept"],
             "tokens kept": s["tokens_kept"],
-            "top reasons": ", ".join(f"{rule} {count:,}" for rule, count in top_reasons(s)),
+            "top reasons": ", ".join(f"{rule} {count:,}" for rule, count in _reasons(s)),
         }
         for s in stages
     ]
     return _table(("stage", "in", "kept", "tokens kept", "top reasons"), rows)
+
+
+def _reasons(stage: dict[str, Any]) -> list[tuple[str, int]]:
+    """Name the reasons, and what was cut instead."""
+    cut = [("(documents cut)", stage["cut_documents"])] if "cut_documents" in stage else []
+    return top_reasons(stage) + cut
 
 
 def _audit(audit: dict[str, Any]) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from curation_dagster.job import Files, Job
+    from curation_dagster.recipe_decontaminate import Decontaminate
     from curation_dagster.store import Store
 
 _TOP_LICENCES: Final = 50
@@ -45,7 +46,9 @@ def make_release(job: Job, files: Files) -> dict[str, Any]:
     found = audit(
         paths,
         job.recipe.decontaminate,
-        duplicates_allowed=not dedup.exact or dedup.cuts,  # cuts can leave two texts the same
+        duplicates_allowed=not dedup.exact
+        or dedup.cuts  # cuts can leave two texts the same
+        or job.recipe.decontaminate.cuts,
         within_source=dedup.scope == "source",
     )
     listed = [_file(ref.name, path) for ref, path in zip(refs, paths, strict=True)]
@@ -66,11 +69,21 @@ def make_release(job: Job, files: Files) -> dict[str, Any]:
         "licenses": _counts(contents, "license")[:_TOP_LICENCES],
         "funnel": funnel(lineage)["stages"],
         "mixture": _mixture(lineage),
+        "benchmarks": benchmarks(job.recipe.decontaminate),
     }
     files.draft.write_text(
         json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False) + "\n", "utf-8"
     )
     return manifest
+
+
+def benchmarks(config: Decontaminate) -> list[dict[str, str | None]]:
+    """Return what the recipe says of the benchmarks that were looked for, and their files' sha256."""
+    named = ("name", "version", "split", "language", "licence", "action", "passage_action")
+    return [
+        {name: getattr(benchmark, name) for name in named} | {"sha256": sha256(benchmark.file.path)}
+        for benchmark in config.benchmarks
+    ]
 
 
 def publish(store: Store, manifest: dict[str, Any], *, jsonl: bool) -> list[str]:

@@ -84,6 +84,7 @@ held_out_share = 0.5
 [[decontaminate.benchmarks]]
 name = "quiz"
 file = { path = "quiz.jsonl" }
+id_field = "id"
 
 [[mix.phases]]
 name = "main"
@@ -281,6 +282,13 @@ CHANGES = [
     ),
     pytest.param(
         'name = "quiz"',
+        'name = "quiz"\nlicence = "MIT"\nversion = "2"\nsplit = "test"',
+        set(),
+        None,
+        id="what a benchmark is called by its publisher",
+    ),
+    pytest.param(
+        'name = "quiz"',
         'name = "quiz"\naction = "flag"',
         {"mixture", "mixed", "decontaminated", *LATER},
         {"scored", "scanned", "deduped"},
@@ -288,7 +296,7 @@ CHANGES = [
     ),
     pytest.param(
         'name = "quiz"',
-        'name = "quiz"\nid_field = "question"',
+        'name = "quiz"\nquestion = ["id"]',
         {"scanned", "mixture"},
         {"scored", "deduped"},
         id="how a benchmark is read",
