@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Literal
 
-from curation_dagster import plan, table
+from curation_dagster import erased, plan, table
 from curation_dagster.annotate import lid_model
 from curation_dagster.dedup.minhash import Near, parameters
 from curation_dagster.funnel import funnel
@@ -82,7 +82,7 @@ STAGES = (
         whole=(*_TEXT, "scored", "mixed", "decontaminated"),
         one=("mixture",),
     ),
-    Stage("release", "1", "none", whole=("exported",), suffix="json"),
+    Stage("release", "2", "none", whole=("exported",), suffix="json"),
 )
 BY_NAME = {stage.name: stage for stage in STAGES}
 
@@ -217,6 +217,7 @@ class Lineage:
         self.shards = {shard.key: shard for shard in plan.shards(recipe, store)}
         self._listed: dict[str, dict[str, list[Ref]]] = {}
         self._made_from: dict[tuple[str, str], dict[str, Any] | None] = {}
+        self.erasures = erased.Erasures.of(store)
 
     def partitions(self, stage: str) -> list[str]:
         """Return a stage's partition keys: shards in plan order, `all`, or the mixture's output shards."""
@@ -319,6 +320,9 @@ class Lineage:
         }
         if spec.name == "raw":
             made_from["inputs"] = [i.said for i in self.shards[partition].inputs]
+            base = erased.base_of(made_from)
+            if applying := self.erasures.applying(self.shards[partition], base):
+                made_from[erased.FOLDER] = applying
         if spec.name in {"duplicates", "repeats", "mixture"}:
             made_from["order"] = [[s.key, s.generation] for s in self.shards.values()]
         if spec.name == "release":  # what a manifest says besides the files

@@ -91,6 +91,17 @@ class Store:
         """List the file names of any folder below the root, sorted."""
         return sorted(name for name, _ in self._listing(folder))
 
+    def folders(self, folder: str) -> list[str]:
+        """List the folders in any folder below the root, sorted."""
+        with storage_errors(folder):
+            fs = self.fs
+            fs.invalidate_cache()
+            try:
+                entries = fs.ls(self.path(folder), detail=True)
+            except FileNotFoundError:
+                return []
+        return sorted(Path(e["name"]).name for e in entries if e["type"] == "directory")
+
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
         """Give a local folder to write in, removed afterwards; on the root's own disk if that is local."""
@@ -186,9 +197,16 @@ class Store:
                 self.fs.put_file(str(scratch), self.path(name))
 
     def remove(self, name: str) -> None:
-        """Remove a rendering, never a partition."""
+        """Remove a rendering; a partition only where its text must not be kept (`commands.erase`)."""
         with storage_errors(name):
             self.fs.rm_file(self.path(name))
+
+    def busy(self) -> list[str]:
+        """Name the scratch folders that others may be writing in: of live processes, or of other hosts."""
+        self.sweep()
+        base = self._scratch_base
+        names = [folder.name for folder in base.iterdir()] if base.is_dir() else []
+        return sorted(name for name in names if not name.startswith(_owner()))
 
     def read(self, name: str) -> bytes:
         """Read a small file whole."""

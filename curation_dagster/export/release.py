@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from curation_dagster.store import Store
 
 _TOP_LICENCES: Final = 50
+WITHDRAWN: Final = "withdrawn.json"  # beside a release whose files held what was taken down
 
 
 def make_release(job: Job, files: Files) -> dict[str, Any]:
@@ -47,6 +48,7 @@ def make_release(job: Job, files: Files) -> dict[str, Any]:
         job.recipe.decontaminate,
         duplicates_allowed=not dedup.exact or dedup.cuts,  # cuts can leave two texts the same
         within_source=dedup.scope == "source",
+        erased=lineage.erasures.documents,
     )
     listed = [_file(ref.name, path) for ref, path in zip(refs, paths, strict=True)]
     contents = pl.concat(
@@ -95,7 +97,17 @@ def publish(store: Store, manifest: dict[str, Any], *, jsonl: bool) -> list[str]
     for name in store.names(f"{folder}/jsonl"):
         if f"{folder}/jsonl/{name}" not in written:  # of an earlier mixture
             store.remove(f"{folder}/jsonl/{name}")
+    if WITHDRAWN in store.names(folder):  # this one holds none of it
+        store.remove(f"{folder}/{WITHDRAWN}")
     return written
+
+
+def withdrawn(store: Store, release: str) -> list[str]:
+    """Name the files that are gone from a published release because a takedown named what they held."""
+    folder = f"releases/{release}"
+    if WITHDRAWN not in store.names(folder):
+        return []
+    return list(json.loads(store.read(f"{folder}/{WITHDRAWN}"))["files_gone"])
 
 
 def _render_jsonl(store: Store, manifest: dict[str, Any], folder: str, scratch: Path) -> list[str]:

@@ -231,6 +231,15 @@ def no_benchmark_ngrams(_lineage: Lineage, _stage: str, receipts: list[Receipt])
     }  # fmt: skip
 
 
+def nothing_erased(_lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
+    """No exported document is one that was taken down (`curate takedown --erase`)."""
+    audit = receipts[0].summary["audit"]
+    return not audit["erased"], {
+        "left": audit["erased"],
+        "examples": list(audit["erased_examples"]),
+    }
+
+
 def _shown(value: Any) -> Any:  # noqa: ANN401 - whatever a check found
     """Write lists and tables as text; the UI hides JSON and markdown behind a click, empty or not."""
     if isinstance(value, dict):
@@ -270,6 +279,7 @@ def _of(stage: str) -> dict[str, Check]:
         "release": {
             "no_exact_duplicates": no_exact_duplicates,
             "no_benchmark_ngrams": no_benchmark_ngrams,
+            "nothing_erased": nothing_erased,
         },
     }
     return special.get(stage, per_shard)
