@@ -70,10 +70,10 @@ def text_stages(texts: pl.Series) -> None:
     from curation_dagster.annotate.family import measure
     from curation_dagster.clean.rules import rules_of_bounds
     from curation_dagster.clean.stage import clean
-    from curation_dagster.decontaminate.index import build_index
-    from curation_dagster.decontaminate.scan import scan
+    from curation_dagster.decontaminate import cascade
     from curation_dagster.dedup.minhash import fingerprint
-    from curation_dagster.recipe import Benchmark, Dedup
+    from curation_dagster.recipe import Dedup
+    from curation_dagster.recipe_decontaminate import Benchmark, Decontaminate
     from curation_dagster.recipe_judges import C4, FineWeb, GopherQuality, GopherRepetition
     from curation_dagster.score import tokens
     from curation_dagster.section import File
@@ -81,7 +81,8 @@ def text_stages(texts: pl.Series) -> None:
     megabytes = texts.str.len_bytes().sum() / 1e6
     model = language.default_model()
     items = Path(__file__).parents[1] / "recipes" / "demo-benchmark.jsonl"
-    index = build_index([Benchmark(name="demo", file=File(path=items))], Path(), 13)
+    benchmark = Benchmark(name="demo", file=File(path=items))
+    searched = cascade.build(Decontaminate(benchmarks=(benchmark,)))
     tokenizer = tokens.tokenizer("cl100k_base")
     judges = (
         (gopher.REPETITION, GopherRepetition(judge="gopher_repetition")),
@@ -96,7 +97,7 @@ def text_stages(texts: pl.Series) -> None:
         "language (lid.176)": lambda t: language.language(t, model),
         "Gopher, C4 page, FineWeb signals": lambda t: measure(t, judges),
         "fingerprint (16 x 7)": lambda t: fingerprint(t, Dedup()),
-        "scan 13-grams": lambda t: scan(t, index),
+        "look for benchmark items": searched.find,
         "tokens (cl100k)": lambda t: tokens.count(t, tokenizer),
     }
     for name, function in stages.items():

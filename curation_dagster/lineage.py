@@ -109,7 +109,7 @@ def sections(recipe: Recipe, stage: str, partition: str) -> dict[str, Any]:  # n
     """Return the parts of the recipe that a partition of a stage reads, as plain values."""
     dedup, score, clean_of = recipe.dedup, recipe.score, recipe.decontaminate
     shape = {"threshold", "permutations", "seed", "verify"}
-    actions = {b.name: b.action for b in clean_of.benchmarks}
+    actions = {b.name: [b.action, b.passage_action] for b in clean_of.benchmarks}
     match stage:
         case "raw":
             source = recipe.source(partition.rsplit("-", 1)[0])
@@ -149,8 +149,9 @@ def sections(recipe: Recipe, stage: str, partition: str) -> dict[str, Any]:  # n
                 "signals": content(score.signals),
             }
         case "scanned":
-            items = [content(b) | {"action": None} for b in clean_of.benchmarks]
-            return {"decontaminate": content(clean_of) | {"benchmarks": items}}
+            decides = {"action": None, "passage_action": None}
+            items = [content(b) | decides for b in clean_of.benchmarks]
+            return {"decontaminate": content(clean_of) | {"benchmarks": items, "cut": None}}
         case "mixture":
             return {
                 "mix": content(recipe.mix) | weights.said(recipe.mix),
@@ -161,7 +162,7 @@ def sections(recipe: Recipe, stage: str, partition: str) -> dict[str, Any]:  # n
             least = {phase.name: phase.min_scores for phase in recipe.mix.phases}
             return {"seed": recipe.mix.seed, "min_scores": least} | weights.said(recipe.mix)
         case "decontaminated":
-            return {"actions": actions}
+            return {"actions": actions, "cut": content(clean_of.cut)}
         case "exported":
             return {"seed": recipe.export.seed, "shard_tokens": recipe.export.shard_tokens}
         case "release":

@@ -13,6 +13,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from curation_dagster import schema
+from curation_dagster.recipe_decontaminate import Decontaminate
 from curation_dagster.recipe_edits import Mask, Normalize
 from curation_dagster.recipe_repeats import (  # noqa: TC001 - pydantic reads them at run time
     Lines,
@@ -230,26 +231,6 @@ class Score(Section):
     signals: tuple[ModelSignal, ...] = Field(
         default=(), description="Signals by model files, each a column of `scored`."
     )
-
-
-class Benchmark(Section):
-    """One evaluation set whose items must not be in the corpus."""
-
-    name: str = Field(pattern=NAME)
-    file: File
-    id_field: str = Field(default="id")
-    text_fields: tuple[str, ...] = Field(default=("question",), min_length=1)
-    action: Literal["drop", "flag"] = Field(default="drop")
-
-
-class Decontaminate(Section):
-    """Benchmark items found by word n-grams (Brown et al., 2020, appendix C)."""
-
-    ngram_terms: int = Field(default=13, ge=2)
-    min_ngrams: int = Field(
-        default=1, ge=1, description="Distinct n-grams of one item that make a hit."
-    )
-    benchmarks: tuple[Benchmark, ...] = ()
 
 
 ClusterWeights = dict[

@@ -18,6 +18,7 @@ HITS = pl.List(
         {
             "benchmark": pl.String,
             "item": pl.String,
+            "part": pl.String,  # of the item: question, choices, answer, passage, code
             "method": pl.String,
             "score": pl.Float32,
             "start": pl.UInt32,

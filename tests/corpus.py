@@ -254,6 +254,7 @@ buckets = 2000
 [[decontaminate.benchmarks]]
 name = "bees"
 file = {{ path = "corpus/benchmark.jsonl" }}
+id_field = "id"
 
 [[mix.phases]]
 name = "main"

@@ -179,18 +179,18 @@ def _score(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
 
 
 def _decontaminate(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
-    from curation_dagster.decontaminate.index import build_index
-    from curation_dagster.decontaminate.scan import scan
+    from curation_dagster.decontaminate import cascade
+    from curation_dagster.decontaminate.found import as_lists
     from curation_dagster.decontaminate.verdicts import decide
 
     config = recipe.decontaminate
     if not config.benchmarks:
         msg = "apply decontaminate: no benchmarks; name a recipe with [[decontaminate.benchmarks]] by --recipe"
         raise RecipeError(msg)
-    index = build_index(config.benchmarks, Path(), config.ngram_terms)
+    searched = cascade.build(config)
     for docs in _documents(path):
         rows = docs.select("doc_id").with_row_index("row")
-        hits = rows.with_columns(hits=scan(docs["text"], index, min_ngrams=config.min_ngrams))
+        hits = rows.with_columns(hits=as_lists(searched.find(docs["text"]), docs.height))
         decided = (
             decide(rows, hits, config.benchmarks).drop("row", "doc_id").with_columns(hits["hits"])
         )

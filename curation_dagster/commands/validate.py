@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curation_dagster import plan
 from curation_dagster.annotate import language
 from curation_dagster.annotate.stage import signal_columns
-from curation_dagster.decontaminate.index import Index, build_index
+from curation_dagster.decontaminate import cascade
 from curation_dagster.errors import RecipeError
 from curation_dagster.ingest import tabular
 from curation_dagster.ingest.page import require
@@ -19,6 +18,7 @@ from curation_dagster.score.stage import scorers
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from curation_dagster.decontaminate.cascade import Cascade
     from curation_dagster.recipe import Recipe, Source
 
 _SHOWN = 8
@@ -57,8 +57,8 @@ def look_inside(recipe: Recipe, source: Source, path: str, url: str) -> list[str
     ]
 
 
-def validate(recipe: Recipe, shards: Collection[str] | None = None) -> Index:
-    """Refuse what a stage would stumble over; return the index of the benchmarks.
+def validate(recipe: Recipe, shards: Collection[str] | None = None) -> Cascade:
+    """Refuse what a stage would stumble over; return the built steps that look for benchmark items.
 
     Raises:
         RecipeError: for an extractor that is not installed, a quality key nothing measures, a benchmark or a model of
@@ -79,7 +79,7 @@ def validate(recipe: Recipe, shards: Collection[str] | None = None) -> Index:
     if shards is not None and (lost := sorted(named - set(shards))):
         msg = f"score.classifier: no such shards: {lost}; planned are {list(shards)[:20]}"
         raise RecipeError(msg)
-    return build_index(recipe.decontaminate.benchmarks, Path(), recipe.decontaminate.ngram_terms)
+    return cascade.build(recipe.decontaminate)
 
 
 def _know_languages(step: Language) -> None:

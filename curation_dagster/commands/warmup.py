@@ -6,8 +6,7 @@ What is compiled is kept in the package's `__pycache__` (or under NUMBA_CACHE_DI
 from __future__ import annotations
 
 import time
-from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import polars as pl
@@ -19,8 +18,7 @@ from curation_dagster.annotate.family import measure, rewrite
 from curation_dagster.annotate.mask import mask
 from curation_dagster.annotate.stage import annotate
 from curation_dagster.chance import keyed
-from curation_dagster.decontaminate.index import build_index
-from curation_dagster.decontaminate.scan import scan
+from curation_dagster.decontaminate import cascade
 from curation_dagster.dedup.cluster import clusters
 from curation_dagster.dedup.minhash import fingerprint
 from curation_dagster.dedup.parts import Corpus, Part
@@ -30,13 +28,17 @@ from curation_dagster.dedup.scratch import Scratch
 from curation_dagster.dedup.urls import url_hash
 from curation_dagster.documents import without_cuts
 from curation_dagster.ingest.page import page
-from curation_dagster.recipe import Benchmark, Dedup
+from curation_dagster.recipe import Dedup
+from curation_dagster.recipe_decontaminate import Benchmark, Decontaminate
 from curation_dagster.recipe_edits import PiiKind
 from curation_dagster.recipe_repeats import Lines, Paragraphs, Substrings
 from curation_dagster.recipe_steps import Step
 from curation_dagster.scaffold import default_recipe
 from curation_dagster.score import importance
 from curation_dagster.section import File
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _TEXT = (
     "Write to someone@harbour.org or 8.8.4.4 about the lamp that the keeper of the light has to mend. "
@@ -60,8 +62,8 @@ def warmup(folder: Path, *, every: bool = False) -> float:
     _repeats(texts, folder)
     item = folder / "item.jsonl"
     item.write_text('{"id": "x", "question": "' + _TEXT + '"}\n', "utf-8")
-    index = build_index([Benchmark(name="warmup", file=File(path=item))], Path(), 13)
-    scan(texts, index)
+    benchmark = Benchmark(name="warmup", file=File(path=item))
+    cascade.build(Decontaminate(benchmarks=(benchmark,))).find(texts)
     docs = pl.DataFrame({"row": [0], "text": [_TEXT]}, schema_overrides={"row": pl.UInt32})
     spans = pl.DataFrame(
         {"row": [0], "cuts": [[{"start": 0, "end": 5}]]}, schema_overrides={"row": pl.UInt32}

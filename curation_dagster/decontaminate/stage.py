@@ -6,14 +6,13 @@ it.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from curation_dagster import schema, table
-from curation_dagster.decontaminate.index import build_index
-from curation_dagster.decontaminate.scan import scan
+from curation_dagster.decontaminate import cascade
+from curation_dagster.decontaminate.found import as_lists
 from curation_dagster.decontaminate.verdicts import decide
 from curation_dagster.documents import documents
 from curation_dagster.job import write_table
@@ -26,14 +25,13 @@ if TYPE_CHECKING:
 
 def scan_shard(job: Job, files: Files) -> dict[str, Any]:
     """Write `scanned` for one shard: text without cuts is searched; spans are offsets into the text before any."""
-    config = job.recipe.decontaminate
-    index = build_index(config.benchmarks, Path(), config.ngram_terms)
+    searched = cascade.build(job.recipe.decontaminate)
     cuts = table.RowReader(files.one("deduped"), ["row", "cuts"])
     found: list[str] = []  # filled while the frames are written, and so in the footer
 
     def frames() -> Iterator[pl.DataFrame]:
         for docs in documents(files.singles, "deduped"):
-            hits = scan(docs["text"], index, min_ngrams=config.min_ngrams)
+            hits = as_lists(searched.find(docs["text"]), docs.height)
             found[:] = sorted({*found, *_items(hits)})
             hits = _before_cuts(docs["row"], hits, cuts.up_to(int(docs["row"][-1])))
             yield docs.select(
@@ -45,8 +43,8 @@ def scan_shard(job: Job, files: Files) -> dict[str, Any]:
             )
 
     return write_table(
-        job, files, schema.SCANNED, frames(), items=index.items.height,
-        undetectable=index.undetectable.height, found_items=found,
+        job, files, schema.SCANNED, frames(), items=searched.items.height,
+        undetectable=0, found_items=found,
     )  # fmt: skip
 
 

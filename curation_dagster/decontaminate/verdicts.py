@@ -1,6 +1,6 @@
 """What benchmark hits mean for the documents of the mix.
 
-Not here: finding the hits; see `scan`.
+Not here: finding the hits; see `cascade`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from curation_dagster.errors import IntegrityError
+from curation_dagster.recipe_decontaminate import drops
 from curation_dagster.schema import SPANS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from curation_dagster.recipe import Benchmark
+    from curation_dagster.recipe_decontaminate import Benchmark
 
 
 def decide(
@@ -23,7 +24,7 @@ def decide(
 ) -> pl.DataFrame:
     """Reject documents with a hit on a benchmark to drop; one row per mixed document, in order.
 
-    `scanned` has row, doc_id and `hits` (what `scan.scan` returns). benchmark, item and score are
+    `scanned` has row, doc_id and `hits` (`found.as_lists`). benchmark, item and score are
     those of the hit that decided: of the dropping ones, or else of the flagged ones, the highest
     score, then the first by name.
 
@@ -32,21 +33,18 @@ def decide(
         unknown benchmark.
     """
     hits = _hits_of(mixed_kept, scanned)
-    actions = {benchmark.name: benchmark.action for benchmark in benchmarks}
+    known = {benchmark.name for benchmark in benchmarks}
     found = hits.select(pl.col("hits").list.explode(empty_as_null=False, keep_nulls=False))
     named = set(found.to_series().struct.field("benchmark").unique())
-    if unknown := sorted(named - actions.keys()):
+    if unknown := sorted(named - known):
         msg = f"decontaminated: hits on benchmarks the recipe has not: {unknown}; rerun scanned"
         raise IntegrityError(msg)
-    drops = pl.col("benchmark").is_in(
-        [name for name, action in actions.items() if action == "drop"]
-    )
     deciding = (
         hits.select("row", "hits")
         .filter(pl.col("hits").list.len() > 0)
         .explode("hits")
         .unnest("hits")
-        .with_columns(drops=drops)
+        .with_columns(drops=drops(benchmarks))
         .sort(
             "row", "drops", "score", "benchmark", "item",
             descending=[False, True, True, False, False], maintain_order=True,

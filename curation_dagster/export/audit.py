@@ -14,11 +14,13 @@ import fsspec
 import polars as pl
 import pyarrow.parquet as pq
 
+from curation_dagster.recipe_decontaminate import PARTS
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
-    from curation_dagster.recipe import Benchmark, Decontaminate
+    from curation_dagster.recipe_decontaminate import Benchmark, Decontaminate
 
 _BREAK: Final = r"[^\p{L}\p{M}\p{N}]+"
 _NO_WORDS: Final = 2  # bytes of a normalised text without words
@@ -60,7 +62,7 @@ def audit(
 
     Documents of `erased` must not be there at all.
     """
-    grams = benchmark_ngrams(config.benchmarks, config.ngram_terms)
+    grams = benchmark_ngrams(config.benchmarks, config.ngrams.terms)
     patterns = grams["gram"].unique(maintain_order=True)
     seen: list[pl.DataFrame] = []
     for path in paths:
@@ -76,7 +78,7 @@ def audit(
                             "source": rows["source"],
                             "hash": plain.hash(),
                             "length": plain.str.len_bytes(),
-                            "hit": _hits(plain, patterns, grams, config.min_ngrams),
+                            "hit": _hits(plain, patterns, grams, config.ngrams.min_ngrams),
                         }
                     )
                 )
@@ -119,20 +121,21 @@ def benchmark_ngrams(benchmarks: Iterable[Benchmark], ngram_terms: int) -> pl.Da
     """List every n-gram of words (gram, item) of the items that must not ship."""
     rows: list[tuple[str, str]] = []
     for benchmark in benchmarks:
-        if benchmark.action != "drop":
-            continue
-        for number, text in enumerate(normalised(_items(benchmark))):
-            words = text.split()
-            rows += [
-                (" " + " ".join(words[i : i + ngram_terms]) + " ", f"{benchmark.name}/{number}")
-                for i in range(len(words) - ngram_terms + 1)
-            ]
+        for part, texts in _parts(benchmark):
+            for number, text in enumerate(normalised(texts)):
+                words = text.split()
+                item = f"{benchmark.name}/{number}/{part}"
+                rows += [
+                    (" " + " ".join(words[i : i + ngram_terms]) + " ", item)
+                    for i in range(len(words) - ngram_terms + 1)
+                ]
     return pl.DataFrame(
         sorted(set(rows)), schema={"gram": pl.String, "item": pl.String}, orient="row"
     )
 
 
-def _items(benchmark: Benchmark) -> pl.Series:
+def _parts(benchmark: Benchmark) -> list[tuple[str, pl.Series]]:
+    """Return the text of every part that is a reason to drop."""
     path = benchmark.file.path
     if path.suffix == ".parquet":
         frame = pl.read_parquet(path)
@@ -144,8 +147,12 @@ def _items(benchmark: Benchmark) -> pl.Series:
         frame = read(
             content, **({"infer_schema": False} if is_csv else {"infer_schema_length": None})
         )
-    fields = [_as_text(frame, name) for name in benchmark.text_fields]
-    return frame.select(pl.concat_str(fields, separator="\n")).to_series()
+    return [
+        (part, frame.select(pl.concat_str(fields, separator="\n")).to_series())
+        for part in PARTS
+        if benchmark.action_on(part) == "drop"
+        and (fields := [_as_text(frame, name) for name in benchmark.fields(part)])
+    ]
 
 
 def _as_text(frame: pl.DataFrame, field: str) -> pl.Expr:

@@ -11,6 +11,7 @@ from curation_dagster.digest import frame_digest
 from curation_dagster.errors import IntegrityError
 from curation_dagster.job import write_table
 from curation_dagster.mix import plan, weights
+from curation_dagster.recipe_decontaminate import drops
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 
 def plan_mixture(job: Job, files: Files) -> dict[str, Any]:
     """Write `mixture`; its footer holds the output shards of each phase and a digest of each domain's rows."""
-    actions = {b.name: b.action for b in job.recipe.decontaminate.benchmarks}
-    drop = [name for name, action in actions.items() if action == "drop"]
+    dropped = drops(job.recipe.decontaminate.benchmarks)
     floors = _floors(job.recipe.mix)
     parts = []
     sized = files.parents.get("deduped", [None] * len(job.shards))
@@ -33,12 +33,7 @@ def plan_mixture(job: Job, files: Files) -> dict[str, Any]:
         if deduped is not None:
             docs = _rehydrated(docs, table.read(deduped, ["row", "cluster_size"]), job.recipe.mix)
         hits = table.read(scanned, ["row", "hits"])
-        bad = (
-            hits.explode("hits")
-            .drop_nulls("hits")
-            .unnest("hits")
-            .filter(pl.col("benchmark").is_in(drop))
-        )
+        bad = hits.explode("hits").drop_nulls("hits").unnest("hits").filter(dropped)
         parts.append(
             docs.join(
                 bad.select("row").unique(maintain_order=True),

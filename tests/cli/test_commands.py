@@ -222,7 +222,7 @@ def test_explain_names_the_kept_twin(curated, curate):
 
 
 def test_explain_names_the_benchmark_item(curated, curate):
-    doc_id = rejected(curated[2], "decontaminated", "decontaminate.ngram")
+    doc_id = rejected(curated[2], "decontaminated", "decontaminate.ngrams")
     assert "holds bees/bees" in curate("explain", doc_id, "--recipe", curated[0]).stdout
 
 
@@ -298,7 +298,7 @@ def test_a_typo_in_a_source_leaves_no_trace(fresh, curate):
     [
         ('quality_key = "gopher_word_count"', 'quality_key = "nope"', "measures 'nope'"),
         ('shards = ["beta-00000"]', 'shards = ["beta-00007"]', "no such shards: ['beta-00007']"),
-        ('name = "bees"', 'name = "bees"\ntext_fields = ["q"]', "no field 'q'"),
+        ('name = "bees"', 'name = "bees"\nquestion = ["q"]', "no field 'q'"),
     ],
 )  # fmt: skip
 def test_what_a_stage_would_stumble_over_is_refused_before_any_work(fresh, curate, old, new, says):

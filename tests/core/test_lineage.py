@@ -84,6 +84,7 @@ held_out_share = 0.5
 [[decontaminate.benchmarks]]
 name = "quiz"
 file = { path = "quiz.jsonl" }
+id_field = "id"
 
 [[mix.phases]]
 name = "main"

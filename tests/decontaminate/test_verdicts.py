@@ -7,10 +7,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from curation_dagster.decontaminate.scan import HIT
 from curation_dagster.decontaminate.verdicts import decide
 from curation_dagster.errors import IntegrityError
-from curation_dagster.recipe import Benchmark
+from curation_dagster.recipe_decontaminate import Benchmark
+from curation_dagster.schema import HITS
 from curation_dagster.section import File
 
 BENCHMARKS = [
@@ -24,14 +24,22 @@ def frames(*hits: list[tuple[str, str, float]]) -> tuple[pl.DataFrame, pl.DataFr
     """Make documents with these hits, and a scan that has one document more."""
     rows = [
         [
-            {"benchmark": b, "item": i, "method": "ngram", "score": s, "start": 0, "end": 9}
+            {
+                "benchmark": b,
+                "item": i,
+                "part": "question",
+                "method": "ngrams",
+                "score": s,
+                "start": 0,
+                "end": 9,
+            }
             for b, i, s in doc
         ]
         for doc in [*hits, [("drop", "other", 1.0)]]
     ]
     scanned = pl.DataFrame(
         {"row": range(len(rows)), "doc_id": [f"d{i}" for i in range(len(rows))], "hits": rows},
-        schema={"row": pl.UInt32, "doc_id": pl.String, "hits": pl.List(HIT)},
+        schema={"row": pl.UInt32, "doc_id": pl.String, "hits": HITS},
     )
     return scanned.select("row", "doc_id").head(len(hits)), scanned
 
@@ -40,21 +48,23 @@ def frames(*hits: list[tuple[str, str, float]]) -> tuple[pl.DataFrame, pl.DataFr
     ("hits", "wanted"),
     [
         pytest.param([], (None, None, None, None), id="clean"),
-        pytest.param([("drop", "a", 0.5)], ("decontaminate.ngram", "drop", "a", 0.5), id="dropped"),
+        pytest.param(
+            [("drop", "a", 0.5)], ("decontaminate.ngrams", "drop", "a", 0.5), id="dropped"
+        ),
         pytest.param([("flag", "a", 0.5)], (None, "flag", "a", 0.5), id="flagged"),
         pytest.param(
             [("flag", "a", 1.0), ("drop2", "b", 0.25)],
-            ("decontaminate.ngram", "drop2", "b", 0.25),
+            ("decontaminate.ngrams", "drop2", "b", 0.25),
             id="a dropping hit decides",
         ),
         pytest.param(
             [("drop", "a", 0.25), ("drop2", "b", 0.5)],
-            ("decontaminate.ngram", "drop2", "b", 0.5),
+            ("decontaminate.ngrams", "drop2", "b", 0.5),
             id="highest score",
         ),
         pytest.param(
             [("drop2", "a", 0.5), ("drop", "c", 0.5), ("drop", "b", 0.5)],
-            ("decontaminate.ngram", "drop", "b", 0.5),
+            ("decontaminate.ngrams", "drop", "b", 0.5),
             id="then by name",
         ),
     ],

@@ -88,6 +88,7 @@ held_out_share = 0.3
 [[decontaminate.benchmarks]]
 name = "tulips"
 file = { path = "benchmark.jsonl" }
+id_field = "id"
 
 [[mix.phases]]
 name = "main"

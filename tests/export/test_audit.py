@@ -12,7 +12,7 @@ import pytest
 from curation_dagster import schema, table
 from curation_dagster.export import audit as audit_
 from curation_dagster.export.audit import audit, benchmark_ngrams
-from curation_dagster.recipe import Benchmark, Decontaminate
+from curation_dagster.recipe_decontaminate import Benchmark, Decontaminate, NGrams
 from curation_dagster.section import File
 
 if TYPE_CHECKING:
@@ -153,12 +153,14 @@ def test_planted_ngrams(tmp_path, text, hit) -> None:
 )
 def test_several_ngrams_of_one_item(tmp_path, least, words, hit) -> None:
     part = " ".join(QUESTION.split()[:words])
-    chosen = config(benchmark(tmp_path, QUESTION), ngram_terms=4, min_ngrams=least)
+    chosen = config(benchmark(tmp_path, QUESTION), ngrams=NGrams(terms=4, min_ngrams=least))
     assert audit([exported(tmp_path, [part])], chosen).contaminated == hit
     again = exported(tmp_path, [f"{part}. Again: {part}."], name="again")
     assert audit([again], chosen).contaminated == hit, "distinct n-grams are counted"
     apart = [" ".join(QUESTION.split()[i : i + 4]) for i in range(words - 3)]
-    other = config(benchmark(tmp_path, *apart, name="apart"), ngram_terms=4, min_ngrams=least)
+    other = config(
+        benchmark(tmp_path, *apart, name="apart"), ngrams=NGrams(terms=4, min_ngrams=least)
+    )
     found = audit([exported(tmp_path, [part], name="y")], other).contaminated
     assert found == (least == 1), "n-grams of different items do not add up"
 
@@ -166,7 +168,7 @@ def test_several_ngrams_of_one_item(tmp_path, least, words, hit) -> None:
 def test_overlapping_ngrams_and_pattern_slices(tmp_path, monkeypatch) -> None:
     """With patterns searched a few at a time the same is found."""
     questions = [f"alpha beta gamma delta item {i} epsilon zeta" for i in range(30)]
-    chosen = config(benchmark(tmp_path, *questions), ngram_terms=5, min_ngrams=4)
+    chosen = config(benchmark(tmp_path, *questions), ngrams=NGrams(terms=5, min_ngrams=4))
     path = exported(
         tmp_path, [questions[7], questions[29] + " x", OTHER, "alpha beta gamma delta item"]
     )
@@ -198,10 +200,10 @@ def test_forms_of_a_benchmark(tmp_path, form) -> None:
             frame.write_csv(path)
         case "parquet":
             frame.write_parquet(path)
-    of = Benchmark(name="b", file=File(path=path), text_fields=("q", "a"))
+    of = Benchmark(name="b", file=File(path=path), question=("q", "a"))
     grams = benchmark_ngrams([of], 3)
     assert grams.rows() == [
-        (" five six seven ", "b/1"), (" one two three ", "b/0"), (" two three four ", "b/0"),
+        (" five six seven ", "b/1/question"), (" one two three ", "b/0/question"), (" two three four ", "b/0/question"),
     ]  # fmt: skip
 
 

@@ -13,7 +13,8 @@ from curation_dagster.errors import IntegrityError
 from curation_dagster.job import Files, Job
 from curation_dagster.mix.stage import mix_shard, plan_mixture
 from curation_dagster.plan import Shard
-from curation_dagster.recipe import Benchmark, Decontaminate, Export, Mix, Phase, Recipe, Source
+from curation_dagster.recipe import Export, Mix, Phase, Recipe, Source
+from curation_dagster.recipe_decontaminate import Benchmark, Decontaminate
 from curation_dagster.recipe_edits import Normalize
 from curation_dagster.section import File
 from curation_dagster.store import Store
@@ -57,7 +58,15 @@ def scored(folder: Path, shard: Shard, group: int = 3) -> Path:
 def scanned(folder: Path, shard: Shard) -> Path:
     """Document 1 has a hit that drops, twice; document 2 one that is flagged."""
     hits = [[] for _ in range(10)]
-    hit = {"benchmark": "gsm", "item": "1", "method": "ngram", "score": 1.0, "start": 0, "end": 1}
+    hit = {
+        "benchmark": "gsm",
+        "item": "1",
+        "part": "question",
+        "method": "ngrams",
+        "score": 1.0,
+        "start": 0,
+        "end": 1,
+    }
     hits[1] = [hit, hit | {"item": "2"}]
     hits[2] = [hit | {"benchmark": "mmlu"}]
     rows = {

@@ -12,10 +12,13 @@ import polars as pl
 import pytest
 import zstandard
 
+from curation_dagster.decontaminate import ngrams as ngrams_
+from curation_dagster.decontaminate.found import as_lists
 from curation_dagster.decontaminate.index import Index, build_index
-from curation_dagster.decontaminate.scan import HIT, scan
+from curation_dagster.decontaminate.registry import read_items
 from curation_dagster.errors import RecipeError
-from curation_dagster.recipe import Benchmark
+from curation_dagster.recipe_decontaminate import Benchmark
+from curation_dagster.schema import HITS
 from curation_dagster.section import File
 from curation_dagster.words import terms_oracle
 
@@ -41,7 +44,17 @@ def write(folder: Path, name: str, rows: list[dict[str, Any]]) -> Path:
 @pytest.fixture
 def index(tmp_path: Path) -> Index:
     write(tmp_path, "a.jsonl", [{"id": k, "question": v} for k, v in ITEMS.items()])
-    return build_index([Benchmark(name="a", file=File(path=Path("a.jsonl")))], tmp_path, SIZE)
+    return index_of(
+        tmp_path, SIZE, Benchmark(name="a", file=File(path=Path("a.jsonl")), id_field="id")
+    )
+
+
+def index_of(folder: Path, terms: int, *benchmarks: Benchmark) -> Index:
+    return build_index(read_items(benchmarks, folder), terms)
+
+
+def scan(texts: pl.Series, index: Index, *, min_ngrams: int = 1) -> pl.Series:
+    return as_lists(ngrams_.NGramScan(index, min_ngrams).find(texts), len(texts))
 
 
 def ngrams(text: str) -> list[tuple[str, ...]]:
@@ -61,7 +74,10 @@ def oracle(text: str | None, min_ngrams: int = 1) -> list[tuple[str, float]]:
 
 
 def shares(found: pl.Series) -> list[list[tuple[str, Any]]]:
-    return [[(h["item"], pytest.approx(h["score"])) for h in hits] for hits in found.to_list()]
+    return [
+        [(h["item"], pytest.approx(h["score"])) for h in sorted(hits, key=lambda h: str(h["item"]))]
+        for hits in found.to_list()
+    ]
 
 
 def test_scan_agrees_with_sets_of_tuples(
@@ -101,7 +117,7 @@ def test_offsets_slice_back_to_the_item(index: Index, item: str, before: str, af
     hit = hits[item]
     span = text.encode()[hit["start"] : hit["end"]].decode()
     assert span == ITEMS[item].rstrip("?")
-    assert (hit["benchmark"], hit["method"], hit["score"]) == ("a", "ngram", 1.0)
+    assert (hit["benchmark"], hit["method"], hit["score"]) == ("a", "ngrams", 1.0)
 
 
 @pytest.mark.parametrize(
@@ -144,8 +160,7 @@ def test_items_too_short_are_listed(index: Index) -> None:
 def test_nothing_depends_on_the_batch(index: Index, bench_texts: list[str]) -> None:
     texts = pl.Series("t", [*ITEMS.values(), None, *bench_texts[:20], " ".join(ITEMS.values())])
     whole = scan(texts, index)
-    assert whole.dtype == pl.List(HIT)
-    assert whole.name == "t"
+    assert whole.dtype == HITS
     assert whole.null_count() == 0
     parts = [scan(texts[i : i + 1], index) for i in range(len(texts))]
     assert pl.concat(parts).equals(whole)
@@ -163,10 +178,10 @@ def test_hits_are_sorted_by_benchmark_then_item(tmp_path: Path) -> None:
     rows = [{"id": i, "question": "one two three four five six"} for i in ("z", "b")]
     write(tmp_path, "x.jsonl", rows)
     names = ("second", "first")
-    benchmarks = [Benchmark(name=name, file=File(path=Path("x.jsonl"))) for name in names]
-    found = scan(
-        pl.Series(["one two three four five"]), build_index(benchmarks, tmp_path, 5)
-    ).item()
+    benchmarks = [
+        Benchmark(name=name, file=File(path=Path("x.jsonl")), id_field="id") for name in names
+    ]
+    found = scan(pl.Series(["one two three four five"]), index_of(tmp_path, 5, *benchmarks)).item()
     assert [(h["benchmark"], h["item"]) for h in found] == [
         ("first", "b"), ("first", "z"), ("second", "b"), ("second", "z"),
     ]  # fmt: skip
@@ -185,11 +200,9 @@ def test_file_formats(tmp_path: Path, name: str) -> None:
         plain = (table.write_csv() if ".csv" in name else table.write_ndjson()).encode()
         packed = {".gz": gzip.compress(plain), ".zst": zstandard.compress(plain)}
         path.write_bytes(packed.get(path.suffix, plain))
-    benchmark = Benchmark(
-        name="x", file=File(path=Path(name)), id_field="n", text_fields=("q", "a")
-    )
-    index = build_index([benchmark], tmp_path, 5)
-    assert index.items.rows() == [("x", "7", 5, 1), ("x", "8", 1, 0)]
+    benchmark = Benchmark(name="x", file=File(path=Path(name)), id_field="n", question=("q", "a"))
+    index = index_of(tmp_path, 5, benchmark)
+    assert index.items.rows() == [("x", "7", "question", 5, 1), ("x", "8", "question", 1, 0)]
     assert scan(pl.Series(["One two three four five"]), index).item()[0]["item"] == "7"
 
 
@@ -198,9 +211,9 @@ def test_lists_of_texts_are_joined(tmp_path: Path) -> None:
         tmp_path, "x.jsonl", [{"id": 1, "question": "one two", "endings": ["three four", "five"]}]
     )
     benchmark = Benchmark(
-        name="x", file=File(path=Path("x.jsonl")), text_fields=("question", "endings")
+        name="x", file=File(path=Path("x.jsonl")), question=("question", "endings")
     )
-    assert build_index([benchmark], tmp_path, 5).items["term_count"].to_list() == [5]
+    assert index_of(tmp_path, 5, benchmark).items["term_count"].to_list() == [5]
 
 
 @pytest.mark.parametrize(
@@ -211,7 +224,7 @@ def test_lists_of_texts_are_joined(tmp_path: Path) -> None:
             "x.jsonl", {"id_field": "key"}, "x.jsonl has no field 'key'", id="no id field"
         ),
         pytest.param(
-            "x.jsonl", {"text_fields": ("question", "b")}, "no field 'b'", id="no text field"
+            "x.jsonl", {"question": ("question", "b")}, "no field 'b'", id="no text field"
         ),
         pytest.param("x.txt", {}, "neither", id="unknown format"),
         pytest.param("bad.jsonl", {}, "cannot read .*bad.jsonl", id="malformed"),
@@ -227,12 +240,12 @@ def test_errors_name_file_and_field(
     write(tmp_path, "null.jsonl", [{"id": None, "question": "q"}, {"id": 1, "question": "q"}])
     for name in ("x.txt", "bad.jsonl", "bad.jsonl.gz", "bad.jsonl.zst"):
         (tmp_path / name).write_text("{not json")
-    benchmark = Benchmark(name="x", file=File(path=Path(file)), **fields)
+    benchmark = Benchmark(name="x", file=File(path=Path(file)), **({"id_field": "id"} | fields))
     with pytest.raises(RecipeError, match=message):
-        build_index([benchmark], tmp_path, 5)
+        index_of(tmp_path, 5, benchmark)
 
 
 def test_no_benchmarks(tmp_path: Path) -> None:
-    index = build_index([], tmp_path, 13)
+    index = index_of(tmp_path, 13)
     assert index.items.is_empty()
     assert scan(pl.Series(["one two three", None]), index).to_list() == [[], []]

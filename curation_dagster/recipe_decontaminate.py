@@ -1,0 +1,203 @@
+"""The section `[decontaminate]`: the benchmarks, the steps that look for their items, what a hit does.
+
+What each step computes, and where its thresholds come from, is in docs/decontamination.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
+
+import polars as pl
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from curation_dagster.section import File, Section, Share
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+StepName = Literal["exact", "ngrams", "rare_terms", "rerank", "judge"]
+Part = Literal["question", "choices", "answer", "passage", "code"]
+Kind = Literal["prose", "math", "code"]
+Action = Literal["drop", "cut", "flag"]
+STEPS: tuple[StepName, ...] = get_args(StepName)
+PARTS: tuple[Part, ...] = get_args(Part)
+BENCHMARK_NAME = r"^[a-z0-9][a-z0-9-]*$"
+
+_FIELDS = "Fields of it, joined by line breaks; a dot goes into an object."
+
+
+class Benchmark(Section):
+    """One evaluation set whose items must not be in the corpus."""
+
+    name: str = Field(pattern=BENCHMARK_NAME)
+    version: str | None = Field(default=None, description="As its publisher calls it; recorded.")
+    licence: str | None = Field(default=None, description="Of the items; recorded.")
+    split: str | None = Field(default=None, description="test, validation ...; recorded.")
+    language: str | None = Field(default=None, description="ISO 639-1 code; recorded.")
+    file: File = Field(description="JSONL or CSV (plain, .gz, .zst), or Parquet.")
+    has_header: bool = Field(
+        default=True, description="CSV; false: fields are named by their number, from 1."
+    )
+    id_field: str | None = Field(
+        default=None, description="Without one, an item's id is its record's number, from 0."
+    )
+    question: tuple[str, ...] = Field(
+        default=(), description=f"{_FIELDS} Without any part: the field `question`."
+    )
+    choices: tuple[str, ...] = Field(default=(), description=_FIELDS)
+    answer: tuple[str, ...] = Field(default=(), description=_FIELDS)
+    passage: tuple[str, ...] = Field(default=(), description=f"{_FIELDS} Public text is read here.")
+    code: tuple[str, ...] = Field(default=(), description=_FIELDS)
+    kind: Kind = Field(default="prose", description="Which thresholds and which tokens fit it.")
+    action: Action = Field(
+        default="drop", description="What a hit on question, choices, answer or code does."
+    )
+    passage_action: Action = Field(
+        default="flag",
+        description="What a hit on the passage does: public text is no reason to drop.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_a_part(cls, values: Any) -> Any:  # noqa: ANN401 - TOML is anything
+        """Read the field `question` where no part is named; tell who writes text_fields what to write."""
+        if not isinstance(values, dict):
+            return values
+        if "text_fields" in values:
+            said = (
+                'is no setting; write question = ["question"], or choices, answer, passage, code: '
+            )
+            said += "the fields of each part"
+            error = {"message": said, "where": ("text_fields",)}
+            raise PydanticCustomError("recipe", "{message}", error)
+        if not any(values.get(part) for part in PARTS):
+            return values | {"question": ("question",)}
+        return values
+
+    @model_validator(mode="after")
+    def _names_a_field_once(self) -> Self:
+        named = [field for part in PARTS for field in self.fields(part)]
+        if twice := sorted({field for field in named if named.count(field) > 1}):
+            msg = f"a field belongs to one part, once: {twice}"
+            raise ValueError(msg)
+        return self
+
+    def fields(self, part: Part) -> tuple[str, ...]:
+        """Return the fields of a part."""
+        fields: tuple[str, ...] = getattr(self, part)
+        return fields
+
+    def action_on(self, part: str) -> Action:
+        """Say what a hit on a part does."""
+        return self.passage_action if part == "passage" else self.action
+
+
+class NGrams(Section):
+    """Word n-grams shared with an item; the policy says how many make a hit."""
+
+    policy: Literal["count", "gpt3", "datatrove", "dolma", "simple"] = Field(
+        default="count", description="A published rule, or: `min_ngrams` distinct n-grams."
+    )
+    terms: int = Field(default=13, ge=2, description="Terms of an n-gram; Brown et al., 2020: 13.")
+    min_ngrams: int = Field(
+        default=1, ge=1, description="Distinct n-grams of one part of an item that make a hit."
+    )
+
+
+class RareTerms(Section):
+    """Windows of a document that hold the rare terms of an item, whatever their order."""
+
+    window_terms: int = Field(default=200, ge=10, description="Terms of a window; half overlap.")
+    candidates: int = Field(default=4, ge=1, description="Items kept for a window, best first.")
+    prose: Share = Field(default=0.5, description="Share of an item's weight; below: no hit.")
+    math: Share = Field(default=0.5, description="The same for benchmarks of kind math.")
+    code: Share = Field(default=0.5, description="The same for benchmarks of kind code.")
+    character_noise: bool = Field(
+        default=False, description="Terms match by their character 4-grams: for text read by OCR."
+    )
+
+
+class Rerank(Section):
+    """Candidates compared again, by embeddings of the item and of the span."""
+
+    static_model: File | None = Field(default=None, description="model2vec, safetensors.")
+    minilm: File | None = Field(default=None, description="Sentence embeddings as ONNX; an extra.")
+    prose: Share = Field(default=0.5, description="Similarity; below: no hit.")
+    math: Share = Field(default=0.5, description="The same for benchmarks of kind math.")
+    code: Share = Field(default=0.5, description="The same for benchmarks of kind code.")
+
+
+class Judge(Section):
+    """A model behind an OpenAI-compatible endpoint, asked about every candidate; no answer is not clean."""
+
+    url: str = Field(description="Endpoint, up to and without /chat/completions.")
+    model: str
+    cache: File | None = Field(default=None, description="Answers, JSONL; hashed as an input.")
+    key_variable: str | None = Field(
+        default=None, description="Environment variable that holds the endpoint's key."
+    )
+    timeout_s: float = Field(default=60, gt=0, description="For one answer, in seconds.")
+    max_calls: int = Field(default=10_000, ge=0, description="In one shard; more fail it.")
+
+
+class Cut(Section):
+    """What action = "cut" leaves of a document (Brown et al., 2020, appendix C)."""
+
+    around_chars: int = Field(default=200, ge=0, description="Cut on either side of a hit.")
+    min_fragment_chars: int = Field(default=200, ge=0, description="Shorter fragments go.")
+    max_cuts: int = Field(default=10, ge=1, description="A document cut more often goes whole.")
+
+
+class Decontaminate(Section):
+    """Benchmark items found in documents: copied, in part, or rephrased."""
+
+    steps: Annotated[tuple[StepName, ...], Field(min_length=1)] = Field(
+        default=("exact", "ngrams", "rare_terms"),
+        description="Those named run; always in the order exact, ngrams, rare_terms, rerank, judge.",
+    )
+    max_false_positives: Share = Field(
+        default=0.02, description="Rate on clean text that `curate benchmarks calibrate` aims at."
+    )
+    ngrams: NGrams = NGrams()
+    rare_terms: RareTerms = RareTerms()
+    rerank: Rerank | None = None
+    judge: Judge | None = None
+    cut: Cut = Cut()
+    benchmarks: tuple[Benchmark, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _says_ngrams_in_their_section(cls, values: Any) -> Any:  # noqa: ANN401 - TOML is anything
+        for old, new in (("ngram_terms", "terms"), ("min_ngrams", "min_ngrams")):
+            if isinstance(values, dict) and old in values:
+                error = {"message": f"is now {new} in [decontaminate.ngrams]", "where": (old,)}
+                raise PydanticCustomError("recipe", "{message}", error)
+        return values
+
+    @model_validator(mode="after")
+    def _steps_have_what_they_need(self) -> Self:
+        if len(set(self.steps)) < len(self.steps):
+            msg = f"a step is named twice: {list(self.steps)}"
+            raise ValueError(msg)
+        for name in ("rerank", "judge"):
+            if name in self.steps and getattr(self, name) is None:
+                msg = f"the step {name!r} needs [decontaminate.{name}]"
+                raise ValueError(msg)
+        return self
+
+    def runs(self, step: StepName) -> bool:
+        """Say whether a step is named."""
+        return step in self.steps
+
+    def benchmark(self, name: str) -> Benchmark:
+        """Return the benchmark called `name`."""
+        return next(benchmark for benchmark in self.benchmarks if benchmark.name == name)
+
+
+def drops(benchmarks: Sequence[Benchmark]) -> pl.Expr:
+    """Say of a hit (columns benchmark and part) whether it drops its document."""
+    pairs = [
+        f"{b.name}/{part}" for b in benchmarks for part in PARTS if b.action_on(part) == "drop"
+    ]
+    return pl.concat_str("benchmark", "part", separator="/").is_in(pairs)
