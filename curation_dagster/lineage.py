@@ -151,7 +151,10 @@ def sections(recipe: Recipe, stage: str, partition: str) -> dict[str, Any]:  # n
         case "scanned":
             decides = {"action": None, "passage_action": None}
             items = [content(b) | decides for b in clean_of.benchmarks]
-            return {"decontaminate": content(clean_of) | {"benchmarks": items, "cut": None}}
+            return {
+                "decontaminate": content(clean_of)
+                | {"benchmarks": items, "cut": None, "probes": clean_of.probes.items}
+            }
         case "mixture":
             return {
                 "mix": content(recipe.mix) | weights.said(recipe.mix),
@@ -330,6 +333,14 @@ class Lineage:
             mixture = self.current("mixture", ALL)
             made_from["funnel"] = short_hash(funnel(self)["stages"])
             made_from["mixture"] = mixture.output if mixture else None
+            made_from["hits"] = short_hash(
+                [
+                    ref.output
+                    for stage in ("scanned", "decontaminated")
+                    for key in self.shards
+                    if (ref := self.current(stage, key))
+                ]
+            )
             made_from["stages"] = {s.name: s.code_version for s in stages(self.recipe)}
         for parent, refs in parents.items():
             if parent in spec.slice:

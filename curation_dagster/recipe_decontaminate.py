@@ -149,6 +149,22 @@ class Cut(Section):
     max_cuts: int = Field(default=10, ge=1, description="A document cut more often goes whole.")
 
 
+class Probes(Section):
+    """Items planted in neutral text and searched for in every run; below these shares a check fails."""
+
+    items: int = Field(default=8, ge=1, description="Planted of each benchmark, a keyed sample.")
+    min_copied_share: Share = Field(
+        default=0.9,
+        description="Found of those copied, and of those in other letter case and spacing.",
+    )
+    min_edited_share: Share = Field(
+        default=0.75, description="Found of those with words left out, and of those rewritten."
+    )
+    max_clean_share: Share = Field(
+        default=0.0, description="Of the neutral texts, taken for contaminated."
+    )
+
+
 class Decontaminate(Section):
     """Benchmark items found in documents: copied, in part, or rephrased."""
 
@@ -164,6 +180,7 @@ class Decontaminate(Section):
     rerank: Rerank | None = None
     judge: Judge | None = None
     cut: Cut = Cut()
+    probes: Probes = Probes()
     benchmarks: tuple[Benchmark, ...] = ()
 
     @model_validator(mode="before")

@@ -13,6 +13,7 @@ import polars as pl
 from curation_dagster import schema, table
 from curation_dagster.decontaminate import cascade
 from curation_dagster.decontaminate.found import as_lists
+from curation_dagster.decontaminate.probes import probe
 from curation_dagster.decontaminate.verdicts import decide
 from curation_dagster.documents import documents
 from curation_dagster.job import write_table
@@ -44,7 +45,7 @@ def scan_shard(job: Job, files: Files) -> dict[str, Any]:
 
     return write_table(
         job, files, schema.SCANNED, frames(), items=searched.items.height,
-        undetectable=0, found_items=found,
+        undetectable=0, found_items=found, probes=probe(searched, job.recipe.decontaminate),
     )  # fmt: skip
 
 

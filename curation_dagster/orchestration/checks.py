@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from curation_dagster import table
+from curation_dagster import probed, table
 from curation_dagster.clean.rules import rules_of
 from curation_dagster.dedup import figures
 from curation_dagster.job import Receipt
@@ -144,6 +144,20 @@ def benchmarks_found(_lineage: Lineage, _stage: str, receipts: list[Receipt]) ->
     }
 
 
+def probes_found(lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
+    """Items planted in neutral text are found by every step that must find them, and clean text is not taken for one.
+
+    Each benchmark of the recipe was probed, with the thresholds of the run: a threshold or a file that is not what it
+    should be does not pass as a clean corpus.
+    """
+    config = lineage.recipe.decontaminate
+    told = [r.summary["probes"] for r in receipts]
+    reasons = sorted({reason for probes in told for reason in probed.failures(probes, config)})
+    rows = [row for probes in told[:1] for row in probes["planted"] if row["step"] == probed.WHOLE]
+    found = {f"{r['benchmark']} {r['kind']}": f"{r['found']} of {r['planted']}" for r in rows}
+    return not reasons, {"reason": reasons[:50], "found": found}
+
+
 def removed_share(lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
     """No source loses more of its documents as duplicates than the recipe's band [dedup] max_removed allows."""
     config = lineage.recipe.dedup
@@ -272,7 +286,7 @@ def _of(stage: str) -> dict[str, Check]:
         },
         "repeats": {"schema": schema},
         "classifier": {"held_out": held_out},
-        "scanned": per_shard | {"benchmarks_found": benchmarks_found},
+        "scanned": per_shard | {"benchmarks_found": benchmarks_found, "probes_found": probes_found},
         "mixture": {"budget": budget},
         "decontaminated": per_shard | {"retention": retention},
         "exported": {"schema": schema, "copies": copies},

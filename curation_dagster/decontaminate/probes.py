@@ -1,0 +1,204 @@
+"""Probes: benchmark items planted in neutral text, and neutral text alone, sent through the cascade of every run.
+
+What a run finds says nothing if its thresholds are wrong or a benchmark's file is empty: it looks like a clean
+corpus. So a keyed sample of each benchmark's items is planted, copied and rewritten in ways that do not need a model,
+and searched for by the very steps, built once, that search the corpus. Nothing of it becomes a row; the counts go
+into the footer of `scanned`, and `probed` says whether they will do. Cost: a few hundred texts of about 150 terms.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from curation_dagster.chance import keyed
+from curation_dagster.decontaminate.neutral import NEUTRAL
+from curation_dagster.probed import KINDS, WHOLE
+from curation_dagster.recipe_decontaminate import PARTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from curation_dagster.decontaminate.cascade import Cascade
+    from curation_dagster.recipe_decontaminate import Decontaminate
+
+_PART: Final = ["benchmark", "item", "part"]
+_LEAST_TERMS: Final = 13  # of a part to plant, where a step does not say what it can find
+_CLAUSE: Final = re.compile(r".+?(?:[.;:,?!](?=\s|$)|[。，；：？！]|\n|$)\s*", re.DOTALL)
+_EVERY_NTH: Final = 8  # word that `edited` leaves out
+_CHUNK: Final = 7  # words that change places where a text has no clauses
+_UNSPACED: Final = 15  # characters of a word of a script without spaces, at least
+_WORDS: Final = dict(
+    enumerate("two three four five six seven eight nine ten eleven twelve".split(), 2)
+)
+_MARKS: Final = str.maketrans(",.", ";!")
+_NUMBERS: Final = {word: str(number) for number, word in _WORDS.items()}
+
+
+def probe(searched: Cascade, config: Decontaminate) -> dict[str, Any]:
+    """Plant, search, and count by benchmark, step and kind: planted and found; by step: clean texts and those hit."""
+    planted = plant(_sample(searched, config))
+    texts = pl.concat([planted["text"], pl.Series("text", NEUTRAL)])
+    found = {name: finder.find(texts) for name, finder in searched.finders.items()}
+    found[WHOLE] = searched.find(texts)
+    held = searched.items.group_by("benchmark").agg(pl.col("item").n_unique())
+    items = dict(held.iter_rows())
+    return {
+        "items": {b.name: items.get(b.name, 0) for b in config.benchmarks},
+        "steps": list(config.steps),
+        "planted": [row for step, rows in found.items() for row in _counted(planted, rows, step)],
+        "clean": [_clean(rows, planted.height, step) for step, rows in found.items()],
+    }
+
+
+def plant(sample: pl.DataFrame) -> pl.DataFrame:
+    """Put every part of a sample into the middle of a neutral text, once for each kind; start and end are bytes.
+
+    `sample` has benchmark, item, part, text, is_code and a column for each step: whether it can find the part.
+    """
+    rows = [
+        row | {"kind": kind, **_within(_WRITERS[kind](row["text"], row["is_code"]), i)}
+        for i, row in enumerate(sample.iter_rows(named=True))
+        for kind in KINDS
+    ]
+    planted = {"kind": pl.String, "start": pl.UInt32, "end": pl.UInt32}
+    return pl.DataFrame(rows, schema={**sample.schema, **planted}, orient="row")
+
+
+def _sample(searched: Cascade, config: Decontaminate) -> pl.DataFrame:
+    """Take of each benchmark a keyed sample of items, and of each the part that most steps can find."""
+    items = searched.items.with_columns(_long_enough(searched.items["text"]).alias("long"))
+    for name, finder in searched.finders.items():
+        known = getattr(finder, "detectable", None)
+        if known is None:
+            items = items.with_columns(pl.col("long").alias(name))
+        else:
+            marked = known.select(_PART).unique().with_columns(pl.lit(value=True).alias(name))
+            items = items.join(marked, on=_PART, how="left", maintain_order="left")
+            items = items.with_columns(pl.col(name).fill_null(value=False))
+    steps = list(searched.finders)
+    code = [b.name for b in config.benchmarks if b.kind == "code"]
+    order = pl.col("part").replace_strict(
+        {p: i for i, p in enumerate(PARTS)}, return_dtype=pl.Int32
+    )
+    best = (
+        items.with_columns(
+            able=pl.sum_horizontal(pl.col(s).cast(pl.Int32) for s in steps), order=order,
+            is_code=(pl.col("part") == "code") | pl.col("benchmark").is_in(code),
+        )
+        .filter(pl.col("able") > 0)
+        .sort("able", "order", descending=[True, False], maintain_order=True)
+        .unique(["benchmark", "item"], keep="first", maintain_order=True)
+    )  # fmt: skip
+    key = keyed(
+        best.select(pl.concat_str("benchmark", "item", separator="\0")).to_series(), "probe"
+    )
+    picked = best.with_columns(key=key).sort("benchmark", "key", "item")
+    picked = picked.group_by("benchmark", maintain_order=True).head(config.probes.items)
+    return picked.select(*_PART, "text", "is_code", *steps)
+
+
+def _long_enough(texts: pl.Series) -> pl.Series:
+    words = texts.str.count_matches(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]|[\p{L}\p{N}]+")
+    return words >= _LEAST_TERMS
+
+
+def _counted(planted: pl.DataFrame, found: pl.DataFrame, step: str) -> list[dict[str, Any]]:
+    """Count what a step was to find and found: a hit on the benchmark that overlaps what was planted."""
+    mine = planted.with_row_index("doc").with_columns(pl.col("doc").cast(pl.UInt32))
+    if step != WHOLE:
+        mine = mine.filter(step)
+    hits = mine.join(
+        found.select("doc", "benchmark", first="start", last="end"), on=["doc", "benchmark"]
+    )
+    hits = hits.filter(pl.col("first") < pl.col("end"), pl.col("last") > pl.col("start"))
+    told = mine.with_columns(hit=pl.col("doc").is_in(hits["doc"].unique().implode()))
+    groups = told.group_by("benchmark", "kind", maintain_order=True).agg(
+        planted=pl.len(), found=pl.col("hit").sum()
+    )
+    return [{"step": step, **row} for row in groups.iter_rows(named=True)]
+
+
+def _clean(found: pl.DataFrame, first: int, step: str) -> dict[str, Any]:
+    """Count the neutral texts a step takes for contaminated."""
+    hits = found.filter(pl.col("doc") >= first)
+    benchmarks = hits["benchmark"].unique().sort().to_list()
+    return {
+        "step": step,
+        "texts": len(NEUTRAL),
+        "hit": hits["doc"].n_unique(),
+        "benchmarks": benchmarks,
+    }
+
+
+def _within(text: str, number: int) -> dict[str, Any]:
+    """Put a text between two lines or sentences of a neutral one."""
+    around = NEUTRAL[number % len(NEUTRAL)]
+    lines = around.split("\n")
+    before = "\n".join(lines[: len(lines) // 2]) + "\n"
+    start = len(before.encode())
+    whole = before + text + "\n" + "\n".join(lines[len(lines) // 2 :])
+    return {"text": whole, "start": start, "end": start + len(text.encode())}
+
+
+def restyled(text: str, is_code: bool = False) -> str:
+    """Change white space, and but for code letter case and punctuation.
+
+    >>> restyled("One hen, two hens.")
+    'ONE  hen; TWO  hens!'
+    """
+    if is_code:
+        return re.sub(r"\n", "\n\n", re.sub(r" {4}", "\t", text))
+    words = text.translate(_MARKS).split(" ")
+    return "".join(
+        (word.upper() + "  " if i % 2 == 0 else word + " ") for i, word in enumerate(words)
+    ).rstrip()
+
+
+def edited(text: str, is_code: bool = False) -> str:
+    """Leave out every eighth word, in a script without spaces every eighth character; and restyle the rest.
+
+    >>> edited("a b c d e f g h i j", True)
+    'a b c d e f g i j'
+    """
+    pieces = re.split(r"(\s+)", text)
+    if len(text) > _UNSPACED * len(pieces):
+        pieces = [part for char in text for part in (char, "")]
+    kept = [
+        piece
+        for i, piece in enumerate(pieces)
+        if i % (2 * _EVERY_NTH) not in {2 * _EVERY_NTH - 2, 2 * _EVERY_NTH - 1}
+    ]
+    return restyled("".join(kept), is_code)
+
+
+def paraphrased(text: str, _is_code: bool = False) -> str:
+    """Let clauses change places, every second one first, and write numbers otherwise.
+
+    >>> paraphrased("Ann has 3 hens, Bob has two, and Cy has 1500. Who has most?")
+    'Bob has 2, Who has most? Ann has three hens, and Cy has 1,500. '
+    """
+    clauses = [c for c in _CLAUSE.findall(text) if c.strip()]
+    if len(clauses) < 3:  # noqa: PLR2004 - two are no order worth speaking of
+        words = text.split()
+        clauses = [" ".join(words[i : i + _CHUNK]) + " " for i in range(0, len(words), _CHUNK)]
+    moved = "".join(c if c[-1].isspace() else f"{c} " for c in clauses[1::2] + clauses[::2])
+    return re.sub(r"\b(?:\d{1,3}(?:,\d{3})+|\d+|[a-z]{3,6})\b", _otherwise, moved)
+
+
+def _otherwise(match: re.Match[str]) -> str:
+    word = match.group()
+    if word.isdigit():
+        number = int(word)
+        return _WORDS.get(number, f"{number:,}" if str(number) == word else word)
+    return word.replace(",", "") if word[0].isdigit() else _NUMBERS.get(word, word)
+
+
+_WRITERS: Final[dict[str, Callable[[str, bool], str]]] = {
+    "verbatim": lambda text, _: text,
+    "restyled": restyled,
+    "edited": edited,
+    "paraphrased": paraphrased,
+}

@@ -1,0 +1,54 @@
+"""What the probes of `scanned` say (`decontaminate.probes`): whether the cascade finds what it must, and nothing else.
+
+Reads footers alone, so that checks, the release and the report say the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from curation_dagster.recipe_decontaminate import Decontaminate
+
+KINDS: Final = ("verbatim", "restyled", "edited", "paraphrased")
+COPIED: Final = KINDS[:2]
+WHOLE: Final = "cascade"
+_FUZZY: Final = {"rare_terms"}  # the step that must find what is rewritten
+
+
+def expected(step: str, kind: str, steps: Iterable[str]) -> bool:
+    """Say whether a step must find items written so."""
+    fuzzy = step in _FUZZY or (step == WHOLE and bool(_FUZZY & set(steps)))
+    return kind in COPIED or fuzzy
+
+
+def failures(probes: dict[str, Any], config: Decontaminate) -> list[str]:
+    """Name what failed: benchmark, step, kind, and the numbers; none for a recipe without benchmarks."""
+    gates, found = config.probes, []
+    if list(probes["steps"]) != list(config.steps):
+        found.append(
+            f"probed were the steps {probes['steps']}, the recipe has {list(config.steps)}"
+        )
+    for benchmark in config.benchmarks:
+        name = benchmark.name
+        if not probes["items"].get(name):
+            found.append(f"{name}: holds no item")
+        elif not any(row["benchmark"] == name for row in probes["planted"]):
+            found.append(
+                f"{name}: none of its {probes['items'][name]:,} items is long enough to be found"
+            )
+    for row in probes["planted"]:
+        step, kind, planted, hit = (row[k] for k in ("step", "kind", "planted", "found"))
+        least = gates.min_copied_share if kind in COPIED else gates.min_edited_share
+        if expected(step, kind, config.steps) and hit < least * planted:
+            found.append(
+                f"{row['benchmark']}: {step} finds {hit} of {planted} {kind}, at least {least:.0%} required"
+            )
+    allowed = f"at most {gates.max_clean_share:.0%} allowed"
+    return found + [
+        f"{', '.join(r['benchmarks'])}: {r['hit']} of {r['texts']} clean texts taken for contaminated, {allowed}"
+        for r in probes["clean"]
+        if r["step"] == WHOLE and r["hit"] > gates.max_clean_share * r["texts"]
+    ]
