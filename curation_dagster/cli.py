@@ -361,6 +361,34 @@ def duplicates(recipe: str, as_json: bool, top: int) -> None:
     duplicates_.show(duplicates_.duplicates(open_lineage(recipe), top), as_json=as_json)
 
 
+@main.group()
+def benchmarks() -> None:
+    """Look after the benchmarks whose items must not be in the corpus."""
+
+
+@benchmarks.command("report")
+@click.argument("recipe")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--examples",
+    type=click.IntRange(0, 1000),
+    default=2,
+    show_default=True,
+    help="Nearest and farthest hits to show of each benchmark.",
+)
+def benchmark_report(recipe: str, as_json: bool, examples: int) -> None:
+    """Say how much of each benchmark the corpus of RECIPE held, before and after the decision on it.
+
+    Items found, by method; documents dropped, cut, flagged and not in the mixture; the nearest and the farthest
+    hits, most of their words hidden. Reads stored tables; of text, the documents it shows.
+
+    Exit codes: 0, 1 when `scanned` or `decontaminated` is not current, 2 for a wrong call or recipe.
+    """
+    from curation_dagster.commands import benchmark_report as report_
+
+    report_.show(report_.report(open_lineage(recipe), examples), as_json=as_json)
+
+
 NAMED = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 

@@ -39,7 +39,8 @@ _NUMBERS: Final = {word: str(number) for number, word in _WORDS.items()}
 
 def probe(searched: Cascade, config: Decontaminate) -> dict[str, Any]:
     """Plant, search, and count by benchmark, step and kind: planted and found; by step: clean texts and those hit."""
-    planted = plant(_sample(searched, config))
+    able = _able(searched, config)
+    planted = plant(_sample(able, searched, config))
     texts = pl.concat([planted["text"], pl.Series("text", NEUTRAL)])
     found = {name: finder.find(texts) for name, finder in searched.finders.items()}
     found[WHOLE] = searched.find(texts)
@@ -47,6 +48,7 @@ def probe(searched: Cascade, config: Decontaminate) -> dict[str, Any]:
     items = dict(held.iter_rows())
     return {
         "items": {b.name: items.get(b.name, 0) for b in config.benchmarks},
+        "undetectable": _undetectable(able, config),
         "steps": list(config.steps),
         "planted": [row for step, rows in found.items() for row in _counted(planted, rows, step)],
         "clean": [_clean(rows, planted.height, step) for step, rows in found.items()],
@@ -67,8 +69,8 @@ def plant(sample: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={**sample.schema, **planted}, orient="row")
 
 
-def _sample(searched: Cascade, config: Decontaminate) -> pl.DataFrame:
-    """Take of each benchmark a keyed sample of items, and of each the part that most steps can find."""
+def _able(searched: Cascade, config: Decontaminate) -> pl.DataFrame:
+    """Say of every part which steps can find it, and how many."""
     items = searched.items.with_columns(_long_enough(searched.items["text"]).alias("long"))
     for name, finder in searched.finders.items():
         known = getattr(finder, "detectable", None)
@@ -78,26 +80,36 @@ def _sample(searched: Cascade, config: Decontaminate) -> pl.DataFrame:
             marked = known.select(_PART).unique().with_columns(pl.lit(value=True).alias(name))
             items = items.join(marked, on=_PART, how="left", maintain_order="left")
             items = items.with_columns(pl.col(name).fill_null(value=False))
-    steps = list(searched.finders)
     code = [b.name for b in config.benchmarks if b.kind == "code"]
-    order = pl.col("part").replace_strict(
-        {p: i for i, p in enumerate(PARTS)}, return_dtype=pl.Int32
+    return items.with_columns(
+        able=pl.sum_horizontal(pl.col(s).cast(pl.Int32) for s in searched.finders),
+        order=pl.col("part").replace_strict(
+            {p: i for i, p in enumerate(PARTS)}, return_dtype=pl.Int32
+        ),
+        is_code=(pl.col("part") == "code") | pl.col("benchmark").is_in(code),
     )
+
+
+def _undetectable(able: pl.DataFrame, config: Decontaminate) -> dict[str, int]:
+    """Count the items of which no step can find any part."""
+    best = able.group_by("benchmark", "item").agg(pl.col("able").max()).filter(able=0)
+    counts = dict(best.group_by("benchmark").len().iter_rows())
+    return {b.name: counts.get(b.name, 0) for b in config.benchmarks}
+
+
+def _sample(able: pl.DataFrame, searched: Cascade, config: Decontaminate) -> pl.DataFrame:
+    """Take of each benchmark a keyed sample of items, and of each the part that most steps can find."""
     best = (
-        items.with_columns(
-            able=pl.sum_horizontal(pl.col(s).cast(pl.Int32) for s in steps), order=order,
-            is_code=(pl.col("part") == "code") | pl.col("benchmark").is_in(code),
-        )
-        .filter(pl.col("able") > 0)
+        able.filter(pl.col("able") > 0)
         .sort("able", "order", descending=[True, False], maintain_order=True)
         .unique(["benchmark", "item"], keep="first", maintain_order=True)
-    )  # fmt: skip
+    )
     key = keyed(
         best.select(pl.concat_str("benchmark", "item", separator="\0")).to_series(), "probe"
     )
     picked = best.with_columns(key=key).sort("benchmark", "key", "item")
     picked = picked.group_by("benchmark", maintain_order=True).head(config.probes.items)
-    return picked.select(*_PART, "text", "is_code", *steps)
+    return picked.select(*_PART, "text", "is_code", *searched.finders)
 
 
 def _long_enough(texts: pl.Series) -> pl.Series:

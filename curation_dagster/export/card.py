@@ -35,6 +35,8 @@ def card(manifest: dict[str, Any]) -> str:
         funnel_table(manifest["funnel"]),
         "## Audit",
         _audit(manifest["audit"]),
+        "## Benchmarks",
+        _benchmarks(manifest["benchmarks"]),
         "## Files",
         _table(("name", "rows", "tokens", "sha256"), manifest["files"]),
     ]
@@ -54,6 +56,27 @@ def funnel_table(stages: list[dict[str, Any]]) -> str:
         for s in stages
     ]
     return _table(("stage", "in", "kept", "tokens kept", "top reasons"), rows)
+
+
+def _benchmarks(found: list[dict[str, Any]]) -> str:
+    """Write how much of each benchmark there was, as a table."""
+    columns = (
+        "benchmark",
+        "items",
+        "undetectable",
+        "seen_before",
+        "seen_after",
+        "by_method",
+        "documents",
+    )
+    told = [
+        row | {name: _listed(row[name]) for name in ("by_method", "documents")} for row in found
+    ]
+    return _table(columns, told) if found else "The recipe names none."
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
 
 
 def _audit(audit: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ import zstandard
 
 from curation_dagster import lineage as lineage_
 from curation_dagster import table
+from curation_dagster.contamination import figures
 from curation_dagster.export.audit import audit
 from curation_dagster.export.card import card
 from curation_dagster.funnel import funnel
@@ -63,6 +64,8 @@ def make_release(job: Job, files: Files) -> dict[str, Any]:
         "tokens": sum(f["tokens"] for f in listed),
         "files": listed,
         "audit": asdict(found) | {"passed": found.passed},
+        "benchmarks": (benchmarks := figures(lineage)),
+        "probes_failed": sorted({r for b in benchmarks for r in b["probes_failed"]}),
         "sources": _counts(contents, "source"),
         "phases": _counts(contents, "phase"),
         "licenses": _counts(contents, "license")[:_TOP_LICENCES],
@@ -76,8 +79,8 @@ def make_release(job: Job, files: Files) -> dict[str, Any]:
 
 
 def publish(store: Store, manifest: dict[str, Any], *, jsonl: bool) -> list[str]:
-    """Render a release for people; return the names written, empty if its audit failed."""
-    if not manifest["audit"]["passed"]:
+    """Render a release for people; return the names written, empty if its audit or a probe failed."""
+    if not manifest["audit"]["passed"] or manifest["probes_failed"]:
         return []
     folder = f"releases/{manifest['recipe']}"
     written = []
