@@ -44,6 +44,18 @@ class Commands(click.Group):
             ctx.exit(1)
 
 
+class Listing(click.Group):
+    """A group whose first word may be what its command `list` is called with."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `list` before a word that is no command."""
+        first = next((word for word in args if not word.startswith("-")), None)
+        asks = {"-h", "--help"} & set(args)
+        return super().parse_args(
+            ctx, args if first in self.commands or (asks and not first) else ["list", *args]
+        )
+
+
 @click.group(cls=Commands, context_settings=CONTEXT, epilog=CODES)
 @click.version_option(package_name="curation_dagster")
 def main() -> None:
@@ -134,6 +146,7 @@ def init(name: str, paths: tuple[str, ...], root: str) -> None:
 @click.argument("recipe")
 def check(recipe: str) -> None:
     """Validate RECIPE: keys, values, presets, files and sources, before any work."""
+    from curation_dagster.commands import benchmarks as benchmarks_
     from curation_dagster.commands.validate import look_inside, validate
     from curation_dagster.lineage import stages
     from curation_dagster.plan import list_inputs
@@ -147,10 +160,9 @@ def check(recipe: str) -> None:
         click.echo(f"source {source.name}: {files}, {size / 1e6:,.1f} MB")
         for note in look_inside(loaded, source, inputs[0][0], inputs[0][1]):
             click.echo(f"  note: {note}")
-    items = validate(loaded).items
-    for benchmark in loaded.decontaminate.benchmarks:
-        mine = items.filter(benchmark=benchmark.name)
-        click.echo(f"benchmark {benchmark.name}: {counted(mine['item'].n_unique(), 'item')}")
+    validate(loaded)
+    for row in benchmarks_.listed(loaded.decontaminate):
+        click.echo(benchmarks_.brief(row))
     click.echo(f"{loaded.name}: valid, {len(stages(loaded))} stages, digest {digest(loaded)}")
 
 
@@ -361,34 +373,6 @@ def duplicates(recipe: str, as_json: bool, top: int) -> None:
     duplicates_.show(duplicates_.duplicates(open_lineage(recipe), top), as_json=as_json)
 
 
-@main.group()
-def benchmarks() -> None:
-    """Look after the benchmarks whose items must not be in the corpus."""
-
-
-@benchmarks.command("report")
-@click.argument("recipe")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option(
-    "--examples",
-    type=click.IntRange(0, 1000),
-    default=2,
-    show_default=True,
-    help="Nearest and farthest hits to show of each benchmark.",
-)
-def benchmark_report(recipe: str, as_json: bool, examples: int) -> None:
-    """Say how much of each benchmark the corpus of RECIPE held, before and after the decision on it.
-
-    Items found, by method; documents dropped, cut, flagged and not in the mixture; the nearest and the farthest
-    hits, most of their words hidden. Reads stored tables; of text, the documents it shows.
-
-    Exit codes: 0, 1 when `scanned` or `decontaminated` is not current, 2 for a wrong call or recipe.
-    """
-    from curation_dagster.commands import benchmark_report as report_
-
-    report_.show(report_.report(open_lineage(recipe), examples), as_json=as_json)
-
-
 NAMED = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -519,6 +503,80 @@ def fit(kind: str, target: Path, source: Path, out: Path, buckets: int, max_docs
     fits = {"importance": fit_importance}
     for line in fits[kind](target, source, out, buckets=buckets, max_docs=max_docs):
         click.echo(line)
+
+
+@main.group(cls=Listing)
+def benchmarks() -> None:
+    """List the benchmarks of RECIPE; or look after them.
+
+    `curate benchmarks RECIPE` reads every file and counts items, parts and n-grams, and the items that a step cannot
+    find. Items that no step can find are not looked for: --undetectable lists them.
+    """
+
+
+@benchmarks.command(name="list")
+@click.argument("recipe")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--undetectable", is_flag=True, help="List the items that no step can find.")
+def benchmarks_list(recipe: str, *, as_json: bool, undetectable: bool) -> None:
+    """Read RECIPE's benchmarks and count what is in them; the command that `curate benchmarks RECIPE` is short for."""
+    from curation_dagster.commands import benchmarks as benchmarks_
+    from curation_dagster.recipe_file import load
+    from curation_dagster.scaffold import completed
+
+    config = load(find_recipe(recipe), completed).decontaminate
+    if undetectable:
+        found = benchmarks_.undetectable(config)
+        lines = [f"{row['benchmark']}/{row['item']}" for row in found]
+        click.echo(json.dumps(found) if as_json else "\n".join(lines))
+        return
+    rows = benchmarks_.listed(config)
+    click.echo(json.dumps(rows, indent=1) if as_json else benchmarks_.tell(rows))
+
+
+@benchmarks.command(name="common")
+@click.argument("recipe")
+@click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--max-documents", type=click.IntRange(0), default=10, show_default=True,
+    help="GPT-3 ignored n-grams that more documents hold.",
+)  # fmt: skip
+def benchmarks_common(recipe: str, source: Path, target: Path, max_documents: int) -> None:
+    """Write to TARGET the n-grams of RECIPE's benchmarks that many documents of SOURCE (Parquet) hold.
+
+    Common phrases, legal boilerplate. Name the file in [decontaminate.ngrams] ignore = { path = "TARGET" }.
+    """
+    from curation_dagster.commands import benchmarks as benchmarks_
+    from curation_dagster.recipe_file import load
+    from curation_dagster.scaffold import completed
+
+    config = load(find_recipe(recipe), completed).decontaminate
+    found = benchmarks_.common(config, source, target, max_documents)
+    click.echo(f"{target}: {counted(found, 'n-gram')}")
+
+
+@benchmarks.command("report")
+@click.argument("recipe")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--examples",
+    type=click.IntRange(0, 1000),
+    default=2,
+    show_default=True,
+    help="Nearest and farthest hits to show of each benchmark.",
+)
+def benchmark_report(recipe: str, as_json: bool, examples: int) -> None:
+    """Say how much of each benchmark the corpus of RECIPE held, before and after the decision on it.
+
+    Items found, by method; documents dropped, cut, flagged and not in the mixture; the nearest and the farthest
+    hits, most of their words hidden. Reads stored tables; of text, the documents it shows.
+
+    Exit codes: 0, 1 when `scanned` or `decontaminated` is not current, 2 for a wrong call or recipe.
+    """
+    from curation_dagster.commands import benchmark_report as report_
+
+    report_.show(report_.report(open_lineage(recipe), examples), as_json=as_json)
 
 
 @main.command()

@@ -45,10 +45,10 @@ def figures(lineage: Lineage) -> list[dict[str, Any]]:
         for benchmark, fate, count in documents.iter_rows():
             mine = fates.setdefault(benchmark, dict.fromkeys(_FATES, 0))
             mine[fate] += count
-    probes = _probes(lineage)
-    failed = probed.failures(probes, lineage.recipe.decontaminate) if probes else []
+    footer = _footer(lineage)
+    failed = probed.failures(footer["probes"], lineage.recipe.decontaminate) if footer else []
     return [
-        _of(b.name, seen.filter(benchmark=b.name), fates.get(b.name, {}), probes, failed)
+        _of(b.name, seen.filter(benchmark=b.name), fates.get(b.name, {}), footer, failed)
         for b in lineage.recipe.decontaminate.benchmarks
     ]
 
@@ -108,15 +108,16 @@ def _with_fate(hits: pl.DataFrame, verdicts: pl.DataFrame | None) -> pl.DataFram
 
 
 def _of(
-    name: str, seen: pl.DataFrame, fates: dict[str, int], probes: dict[str, Any], failed: list[str]
+    name: str, seen: pl.DataFrame, fates: dict[str, int], footer: dict[str, Any], failed: list[str]
 ) -> dict[str, Any]:
-    items = int(probes.get("items", {}).get(name, 0))
+    items = int(footer["probes"]["items"].get(name, 0)) if footer else 0
+    lost = footer["undetectable_by_step"].get(name, {}) if footer else {}
     before, after = seen["item"].n_unique(), seen.filter("after")["item"].n_unique()
     methods = seen.group_by("method").agg(pl.col("item").n_unique()).sort("method")
     return {
         "benchmark": name,
         "items": items,
-        "undetectable": int(probes.get("undetectable", {}).get(name, 0)),
+        "undetectable": int(lost.get("all steps", 0)),
         "seen_before": before,
         "seen_after": after,
         "share_before": before / items if items else None,
@@ -127,10 +128,10 @@ def _of(
     }
 
 
-def _probes(lineage: Lineage) -> dict[str, Any]:
-    """Return what a shard's footer says of the probes; every shard's says the same."""
+def _footer(lineage: Lineage) -> dict[str, Any]:
+    """Return a shard's footer: of items and probes every shard's says the same."""
     for shard in lineage.shards:
-        return dict(lineage.footer(_current(lineage, "scanned", shard))["probes"])
+        return lineage.footer(_current(lineage, "scanned", shard))
     return {}
 
 

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 KINDS: Final = ("verbatim", "restyled", "edited", "paraphrased")
 COPIED: Final = KINDS[:2]
 WHOLE: Final = "cascade"
-_FUZZY: Final = {"rare_terms"}  # the step that must find what is rewritten
+FUZZY: Final = "rare_terms"  # the step that must find what is rewritten
+_FINDERS: Final = ("exact", "ngrams", FUZZY)  # the others judge what is found
 
 
 def expected(step: str, kind: str, steps: Iterable[str]) -> bool:
     """Say whether a step must find items written so."""
-    fuzzy = step in _FUZZY or (step == WHOLE and bool(_FUZZY & set(steps)))
-    return kind in COPIED or fuzzy
+    return kind in COPIED or step == FUZZY or (step == WHOLE and FUZZY in steps)
 
 
 def failures(probes: dict[str, Any], config: Decontaminate) -> list[str]:
@@ -39,6 +39,10 @@ def failures(probes: dict[str, Any], config: Decontaminate) -> list[str]:
             found.append(
                 f"{name}: none of its {probes['items'][name]:,} items is long enough to be found"
             )
+    asked = {row["step"] for row in probes["planted"]}
+    if config.benchmarks:
+        blind = [s for s in _FINDERS if s in config.steps and s not in asked]
+        found += [f"{step}: can find no item of any benchmark" for step in blind]
     for row in probes["planted"]:
         step, kind, planted, hit = (row[k] for k in ("step", "kind", "planted", "found"))
         least = gates.min_copied_share if kind in COPIED else gates.min_edited_share

@@ -93,16 +93,91 @@ class Benchmark(Section):
         return self.passage_action if part == "passage" else self.action
 
 
+class Exact(Section):
+    """Whole items as they are: all terms of a part in a row, whatever case and punctuation."""
+
+    min_bits: float = Field(
+        default=80.0,
+        ge=0,
+        description="What an item's distinct terms tell, by their rarity in all benchmarks together.",
+    )
+    min_terms: int = Field(default=5, ge=5, description="Distinct terms of an item to look for.")
+
+
+class Simple(Section):
+    """The rule of AI2's decon: rare n-grams of a question in a cluster, answer and passage near it."""
+
+    ngram: int = Field(default=5, ge=2, description="Terms of an n-gram of the question.")
+    max_misses: int = Field(
+        default=11, ge=1, description="N-grams in a row without a match that end a cluster."
+    )
+    threshold: Share = Field(default=0.8, description="Score of an item of `full_terms` or more.")
+    strict_terms: int = Field(
+        default=20, ge=0, description="Items of so few terms need a score of 1; linear in between."
+    )
+    full_terms: int = Field(default=50, ge=1, description="Items of so many need `threshold`.")
+    min_terms: int = Field(
+        default=20, ge=1, description="Items with fewer terms are not looked for."
+    )
+    min_unique_terms: int = Field(
+        default=4, ge=1, description="Nor those with fewer distinct ones."
+    )
+    short_answer_terms: int = Field(
+        default=3, ge=0, description="Answers of so many terms or fewer must be there exactly."
+    )
+    short_answer_distance: int = Field(default=50, ge=0, description="Terms from the cluster.")
+    answer_ngram: int = Field(default=3, ge=1, description="Terms of an n-gram of a longer answer.")
+    long_answer_distance: int = Field(
+        default=100, ge=0, description="Terms from the cluster, or twice the answer's if more."
+    )
+    passage_ngram: int = Field(default=4, ge=1, description="Terms of an n-gram of the passage.")
+    passage_max_misses: int = Field(default=2, ge=0, description="As `max_misses`.")
+    passage_distance: int = Field(default=100, ge=0, description="Terms from the cluster.")
+
+
 class NGrams(Section):
-    """Word n-grams shared with an item; the policy says how many make a hit."""
+    """Word n-grams shared with an item; the policy says which count and how many make a hit."""
 
     policy: Literal["count", "gpt3", "datatrove", "dolma", "simple"] = Field(
         default="count", description="A published rule, or: `min_ngrams` distinct n-grams."
     )
-    terms: int = Field(default=13, ge=2, description="Terms of an n-gram; Brown et al., 2020: 13.")
+    terms: int = Field(
+        default=13,
+        ge=2,
+        description="Terms of an n-gram; GPT-3: 13, datatrove: 12 (its default under that policy); "
+        "dolma: of a line.",
+    )
     min_ngrams: int = Field(
         default=1, ge=1, description="Distinct n-grams of one part of an item that make a hit."
     )
+    enumerations: bool = Field(
+        default=False,
+        description="count: n-grams also count that have no term longer than two ASCII characters: "
+        "alphabets, counting.",
+    )
+    min_terms: int = Field(
+        default=8, ge=2, description="gpt3: n-grams of a benchmark of short items have so many."
+    )
+    length_quantile: Share = Field(
+        default=0.05, description="gpt3: of its items' lengths, that an n-gram may have."
+    )
+    ignore: File | None = Field(
+        default=None, description="Text, n-grams that do not count; `curate benchmarks common`."
+    )
+    query_ngrams: bool = Field(
+        default=False, description="datatrove, find_query_ngrams: those of the question alone."
+    )
+    overlap_ngrams: bool = Field(
+        default=True, description="datatrove, find_overlap_ngrams: from question into answer."
+    )
+    simple: Simple = Simple()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_terms(cls, values: Any) -> Any:  # noqa: ANN401 - TOML is anything
+        if isinstance(values, dict) and values.get("policy") == "datatrove":
+            return {"terms": 12} | values
+        return values
 
 
 class RareTerms(Section):
@@ -175,6 +250,7 @@ class Decontaminate(Section):
     max_false_positives: Share = Field(
         default=0.02, description="Rate on clean text that `curate benchmarks calibrate` aims at."
     )
+    exact: Exact = Exact()
     ngrams: NGrams = NGrams()
     rare_terms: RareTerms = RareTerms()
     rerank: Rerank | None = None

@@ -106,7 +106,7 @@ def _ingest(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
 
 
 def _annotate(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
-    for docs in _documents(path):
+    for docs in documents(path):
         found = annotate(docs["text"], recipe.steps, docs.get_column("url", default=None))
         yield docs.drop("text", *found.columns, strict=False).hstack(found)
 
@@ -114,7 +114,7 @@ def _annotate(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
 def _clean(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
     rules = rules_of(recipe.steps)
     signals = set(signal_columns(recipe.steps))
-    for docs in _documents(path):
+    for docs in documents(path):
         measured = docs
         if not signals <= set(docs.columns):
             found = annotate(docs["text"], recipe.steps, docs.get_column("url", default=None))
@@ -136,7 +136,7 @@ def _dedup(path: Path, recipe: Recipe, *, narrow: bool) -> Iterator[pl.DataFrame
     with tempfile.TemporaryDirectory() as folder:
         keys, rows = Path(folder) / "fingerprinted.parquet", 0
         writer: table.TableWriter | None = None
-        for docs in _documents(path):
+        for docs in documents(path):
             found = _keys(docs, rows).hstack(fingerprint(docs["text"], config))
             found = found.hstack(pieces(docs["text"], config))
             writer = writer or table.TableWriter(keys, found.schema)
@@ -162,7 +162,7 @@ def _dedup(path: Path, recipe: Recipe, *, narrow: bool) -> Iterator[pl.DataFrame
         yield verdicts.drop("row")
         return
     start = 0
-    for docs in _documents(path):
+    for docs in documents(path):
         here = verdicts.slice(start, docs.height).drop("row", "doc_id")
         yield docs.drop(here.columns, strict=False).hstack(here)
         start += docs.height
@@ -173,7 +173,7 @@ def _score(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
     from curation_dagster.score.stage import score, scorers
 
     tokenizer, others = tokens.tokenizer(recipe.score.tokenizer), scorers(recipe.score)
-    for docs in _documents(path):
+    for docs in documents(path):
         found = score(docs["text"], recipe.score, None, tokenizer, others)
         yield docs.drop(found.columns, strict=False).hstack(found)
 
@@ -188,7 +188,7 @@ def _decontaminate(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
         msg = "apply decontaminate: no benchmarks; name a recipe with [[decontaminate.benchmarks]] by --recipe"
         raise RecipeError(msg)
     searched = cascade.build(config)
-    for docs in _documents(path):
+    for docs in documents(path):
         rows = docs.select("doc_id").with_row_index("row")
         hits = rows.with_columns(hits=as_lists(searched.find(docs["text"]), docs.height))
         decided = (
@@ -216,7 +216,7 @@ def _keys(docs: pl.DataFrame, first_row: int) -> pl.DataFrame:
     )
 
 
-def _documents(path: Path) -> Iterator[pl.DataFrame]:
+def documents(path: Path) -> Iterator[pl.DataFrame]:
     """Yield batches of a Parquet file with doc_id and text as strings.
 
     Raises:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from curation_dagster import table
 from curation_dagster.clean.rules import rules_of
+from curation_dagster.commands.explain_hits import told, with_excerpts
 from curation_dagster.errors import RecipeError
 from curation_dagster.export.shuffle import address
 from curation_dagster.lineage import ALL
@@ -68,6 +69,9 @@ def _add(lineage: Lineage, doc_id: str, stages: dict[str, Any]) -> None:
         stages["deduped"] |= _twin(lineage, twin)
     if stages.get("deduped", {}).get("cuts"):
         stages["deduped"]["cuts"] = _cuts(lineage, doc_id)
+    if stages.get("scanned", {}).get("hits"):
+        shard, _ = locate(lineage, doc_id) or ("", "")
+        stages["scanned"]["hits"] = with_excerpts(lineage, shard, stages["scanned"])
 
 
 def tell(story: dict[str, Any]) -> str:
@@ -77,12 +81,18 @@ def tell(story: dict[str, Any]) -> str:
         verdict = row.get("rejected_by")
         lines.append(f"\n{stage}: {'rejected by ' + verdict if verdict else 'kept'}")
         cuts = row.get("cuts") or [] if stage == "deduped" else []
+        hits = row.get("hits") or []
         lines += [
             f"    {name:<32} {_short(value)}"
             for name, value in row.items()
-            if value is not cuts and name not in _HIDDEN and value is not None and value != []
+            if value is not cuts
+            and value is not hits
+            and name not in _HIDDEN
+            and value is not None
+            and value != []
         ]
         lines += [f"    {'cut':<32} {_cut_told(cut)}" for cut in cuts]
+        lines += told(hits)
     return "\n".join([*lines, "", story["fate"]])
 
 

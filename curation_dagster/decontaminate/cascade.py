@@ -1,26 +1,36 @@
 """The steps that look for benchmark items, joined: exact, ngrams, rare_terms, rerank, judge.
 
 A step is a module with `build(items, config)`, where `config` is the whole section
-`[decontaminate]`. What it builds has `find(texts) -> FOUND`; `rerank` and `judge` have
-`rescore(texts, found) -> FOUND` instead and see what `rare_terms` found.
+`[decontaminate]`. What it builds has `find(texts) -> FOUND` and `detectable`, the parts of items it
+can find at all; `rerank` and `judge` have `rescore(texts, found) -> FOUND` instead and see what
+`rare_terms` found. Building is done once in a process, and again where a file or a setting changed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import polars as pl
 
 from curation_dagster.decontaminate.found import FOUND, ORDER, nothing
-from curation_dagster.decontaminate.registry import read_items
+from curation_dagster.decontaminate.registry import read
+from curation_dagster.recipe_file import content, short_hash
 
 if TYPE_CHECKING:
     from curation_dagster.recipe_decontaminate import Decontaminate
 
+EVERY: Final = "all steps"
+_DECIDES: Final = {"action", "passage_action"}  # of a benchmark; what is searched for is the same
+_built: dict[str, Cascade] = {}  # the last one, by what it was made from
+
 
 class Finder(Protocol):
     """A step that finds places by itself."""
+
+    @property
+    def detectable(self) -> pl.DataFrame:
+        """Return the parts that can be found: benchmark, item, part."""
 
     def find(self, texts: pl.Series) -> pl.DataFrame:
         """Return FOUND."""
@@ -35,8 +45,9 @@ class Rescorer(Protocol):
 
 @dataclass(frozen=True)
 class Cascade:
-    """The steps a recipe names, built; `items` is what they look for."""
+    """The steps a recipe names, built; `ids` are all items, `items` the text they have."""
 
+    ids: pl.DataFrame
     items: pl.DataFrame
     finders: dict[str, Finder]
     rescorers: dict[str, Rescorer]
@@ -45,18 +56,60 @@ class Cascade:
         """Search the texts with every step; FOUND. The rescorers judge what rare_terms found."""
         found = {name: finder.find(texts) for name, finder in self.finders.items()}
         for rescorer in self.rescorers.values():
-            found["rare_terms"] = rescorer.rescore(texts, found["rare_terms"])
+            if "rare_terms" in found:
+                found["rare_terms"] = rescorer.rescore(texts, found["rare_terms"])
         return pl.concat([nothing(), *(f.select(list(FOUND)) for f in found.values())]).sort(ORDER)
+
+    def undetectable(self) -> dict[str, pl.DataFrame]:
+        """List the items (benchmark, item) that a step cannot find, by step; and those that none can."""
+        found = {
+            name: step.detectable.select("benchmark", "item").unique()
+            for name, step in self.finders.items()
+        }
+        if not found:
+            return {EVERY: self.ids}
+        found[EVERY] = pl.concat(list(found.values())).unique()
+        return {
+            name: self.ids.join(seen, on=["benchmark", "item"], how="anti", maintain_order="left")
+            for name, seen in found.items()
+        }
+
+    def undetectable_counts(self) -> dict[str, dict[str, int]]:
+        """Count them: benchmark -> step -> items."""
+        told: dict[str, dict[str, int]] = {
+            name: {} for name in self.ids["benchmark"].unique(maintain_order=True)
+        }
+        for step, lost in self.undetectable().items():
+            counts = dict(lost.group_by("benchmark").len().iter_rows())
+            for name, of in told.items():
+                of[step] = counts.get(name, 0)
+        return told
 
 
 def build(config: Decontaminate) -> Cascade:
-    """Read the benchmarks and build the steps that `config` names.
+    """Read the benchmarks and build the steps that `config` names; once in a process for what they hold.
 
     Raises:
         RecipeError: if a benchmark or a model cannot be read.
     """
-    items = read_items(config.benchmarks)
-    return Cascade(items, _finders(items, config), _rescorers(items, config))
+    said = content(config) | {"cut": None, "probes": None}
+    said["benchmarks"] = [
+        {k: v for k, v in benchmark.items() if k not in _DECIDES}
+        for benchmark in said["benchmarks"]
+    ]
+    key = short_hash(said)
+    if key not in _built:
+        registry = read(config.benchmarks)
+        items = registry.items
+        cascade = Cascade(registry.ids, items, _finders(items, config), _rescorers(items, config))
+        _built.clear()
+        _built[key] = cascade
+    return _built[key]
+
+
+def thresholds(config: Decontaminate) -> dict[str, Any]:
+    """Return what the recipe asks of a hit, for the steps it names."""
+    return {name: content(getattr(config, name)) for name in config.steps}
 
 
 def _finders(items: pl.DataFrame, config: Decontaminate) -> dict[str, Finder]:

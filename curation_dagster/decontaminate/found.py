@@ -22,6 +22,7 @@ FOUND = {
     "start": pl.UInt32,
     "end": pl.UInt32,
 }
+HIT_COLUMNS = [name for name in FOUND if name != "doc"]
 ORDER = ("doc", "start", "end", "benchmark", "item", "part", "method")
 
 
@@ -37,6 +38,6 @@ def as_lists(found: pl.DataFrame, documents: int) -> pl.Series:
     counts = np.bincount(found["doc"].to_numpy(), minlength=documents)
     offsets = np.zeros(documents + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])
-    hits = found.select([field.name for field in HITS.inner.fields]).to_struct("hits")
-    lists = pa.LargeListArray.from_arrays(offsets, hits.cast(HITS.inner).to_arrow())
+    hits = found.select(HIT_COLUMNS).to_struct("hits")
+    lists = pa.LargeListArray.from_arrays(offsets, hits.to_arrow())
     return pl.Series("hits", pl.from_arrow(lists), dtype=HITS)

@@ -1,4 +1,4 @@
-"""The compiled loops of `index` and `scan`: n-gram hashes, their table and bloom filter, the hits.
+"""The compiled loops of `index` and `ngrams`: n-gram hashes, their table and bloom filter, the matches.
 
 Import this module inside the function that needs it: it loads numba. See `words_kernel` for the
 conventions.
@@ -13,7 +13,8 @@ from curation_dagster.words_kernel import mix, terms
 
 U = np.uint64
 R = U(0x9E3779B97F4A7C15)  # odd: the weight of a term depends on its place in the n-gram
-HALF, SIX, LOW_SIX, ONE = U(32), U(6), U(63), U(1)
+WORD, FIRST_BIT, SECOND_BIT, LOW_SIX, ONE = U(32), U(26), U(20), U(63), U(1)
+NEWLINE = 10
 
 
 @njit(nogil=True, cache=True)
@@ -39,6 +40,27 @@ def ngrams(words, n_terms, size, out):
     return count
 
 
+@njit(nogil=True, cache=True)
+def lines(data, words, starts, n_terms, least, out, firsts, lasts):
+    """Write the hash, the first and the last term of every line of at least `least` terms; return how many."""
+    found = begin = 0
+    while begin < n_terms:
+        h, i = words[begin], begin + 1
+        while i < n_terms:
+            broken = False
+            for b in range(starts[i - 1], starts[i]):
+                broken |= data[b] == NEWLINE
+            if broken:
+                break
+            h = h * R + words[i]
+            i += 1
+        if i - begin >= least:
+            out[found], firsts[found], lasts[found] = mix(h), begin, i - 1
+            found += 1
+        begin = i
+    return found
+
+
 @njit(inline="always")
 def longest_text(offsets):
     longest = 0
@@ -48,105 +70,117 @@ def longest_text(offsets):
 
 
 @njit(inline="always")
-def in_bloom(bloom, bit_mask, key):
-    """Test the key's bit; it comes from the high half, the slot from the low: independent."""
-    bit = (key >> HALF) & bit_mask
-    return (bloom[np.int64(bit >> SIX)] >> (bit & LOW_SIX)) & ONE
+def bits_of(key):
+    """Return the two bits of a key in its word of the bloom filter; the slot comes from the low bits."""
+    return (ONE << ((key >> FIRST_BIT) & LOW_SIX)) | (ONE << ((key >> SECOND_BIT) & LOW_SIX))
 
 
 @njit(nogil=True, cache=True)
 def fill_table(distinct, keys, grams, bloom):
     """Put the n-grams into the empty table and bloom filter; both sizes are powers of two."""
-    mask, bit_mask = len(keys) - 1, U(len(bloom) * 64 - 1)
+    mask, word_mask = len(keys) - 1, U(len(bloom) - 1)
     for g in range(len(distinct)):
         key = distinct[g]
         slot = np.int64(key & U(mask))
         while grams[slot] >= 0:
             slot = (slot + 1) & mask
         keys[slot], grams[slot] = key, g
-        bit = (key >> HALF) & bit_mask
-        bloom[np.int64(bit >> SIX)] |= ONE << (bit & LOW_SIX)
+        bloom[np.int64((key >> WORD) & word_mask)] |= bits_of(key)
 
 
 @njit(nogil=True, cache=True)
-def item_ngrams(data, offsets, classes, lower, size, term_counts, hashes, item_of):
-    """Write the hash and the item of every n-gram of the items; return how many."""
+def without_enumerations(data, starts, ends, size, room, count):
+    """Keep the n-grams with a term longer than two ASCII characters; return how many."""
+    kept, long_at = 0, -1
+    for i in range(count + size - 1):
+        if count > 0 and (ends[i] - starts[i] > 2 or data[starts[i]] >= 0x80):
+            long_at = i
+        first = i - size + 1
+        if first >= 0 and long_at >= first:
+            room[kept] = room[first]
+            kept += 1
+    return kept
+
+
+@njit(nogil=True, cache=True)
+def item_ngrams(
+    data, offsets, classes, lower, sizes, enumerations, term_counts, hashes, item_of
+):  # fmt: skip
+    """Write the hash and the item of every n-gram of the items, of `sizes[item]` terms; return how many.
+
+    Where a size is negative, the grams are the lines of at least so many terms. Without
+    `enumerations`, n-grams that have no term longer than two ASCII characters are left out.
+    """
     longest = longest_text(offsets)
     words = np.empty(longest, np.uint64)
     starts, ends = np.empty(longest, np.int64), np.empty(longest, np.int64)
     room = np.empty(longest, np.uint64)
+    firsts, lasts = np.empty(longest, np.int64), np.empty(longest, np.int64)
     found = 0
     for d in range(len(term_counts)):
         n = terms(data, offsets[d], offsets[d + 1], classes, lower, words, starts, ends)
         term_counts[d] = n
-        count = ngrams(words, n, size, room)
+        if sizes[d] < 0:
+            count = lines(data, words, starts, n, -sizes[d], room, firsts, lasts)
+        else:
+            count = ngrams(words, n, sizes[d], room)
+            if not enumerations:
+                count = without_enumerations(data, starts, ends, sizes[d], room, count)
         hashes[found : found + count] = room[:count]
         item_of[found : found + count] = d
         found += count
     return found
 
 
-@njit(nogil=True, cache=True)
-def touch(gram, document, first, last, gram_offsets, gram_items, gram_stamps, items, n_touched):
-    """Note one matched n-gram; `items` has a row (stamp, distinct n-grams, start, end) an item.
-
-    Column 4 lists the touched items. Returns how many there are now.
-    """
-    new = gram_stamps[gram] != document
-    gram_stamps[gram] = document
-    for j in range(gram_offsets[gram], gram_offsets[gram + 1]):
-        item = gram_items[j]
-        if items[item, 0] != document:
-            items[item, 0], items[item, 1], items[item, 2] = document, 0, first
-            items[n_touched, 4] = item
-            n_touched += 1
-        items[item, 1] += new
-        items[item, 3] = last
-    return n_touched
+@njit(inline="always")
+def longer(rows):
+    grown = np.empty((2 * len(rows), rows.shape[1]), np.int64)
+    grown[: len(rows)] = rows
+    return grown
 
 
 @njit(nogil=True, cache=True)
-def scan(
-    data, offsets, selected, classes, lower, size, needed,
-    keys, grams, bloom, gram_offsets, gram_items, counts, hits, scores,
-):  # fmt: skip
-    """Count the hits of the selected texts, and write them if `hits` has room for any.
+def matches(data, offsets, first, last, classes, lower, size, keys, grams, bloom):
+    """Return a row (text, n-gram, first term, first byte, end byte) for every match in texts [first, last).
 
-    A hit is (item, start, end) and its number of distinct n-grams; those of one text are sorted by
-    item. Called twice: to count for all texts, then to fill for the texts that have any.
+    A negative size asks for lines of at least so many terms. Candidates of the bloom filter are
+    gathered without a branch, so that the processor waits for several of them at once.
     """
-    longest = longest_text(offsets)
+    longest = longest_text(offsets[first : last + 1])
     words = np.empty(longest, np.uint64)
     starts, ends = np.empty(longest, np.int64), np.empty(longest, np.int64)
     room = np.empty(longest, np.uint64)
-    gram_stamps = np.zeros(len(gram_offsets), np.int64)
-    items = np.zeros((len(needed), 5), np.int64)
-    mask, bit_mask = len(keys) - 1, U(len(bloom) * 64 - 1)
-    filled = 0
-    for s in range(len(selected)):
-        d = selected[s]
+    by_line = longest if size < 0 else 0
+    firsts, lasts = np.empty(by_line, np.int64), np.empty(by_line, np.int64)
+    candidates = np.empty(longest, np.int64)
+    mask, word_mask = len(keys) - 1, U(len(bloom) - 1)
+    rows = np.empty((256, 5), np.int64)
+    n_rows = 0
+    for d in range(first, last):
         begin = offsets[d]
         n = terms(data, begin, offsets[d + 1], classes, lower, words, starts, ends)
-        touched = 0
-        for i in range(ngrams(words, n, size, room)):
+        if size < 0:  # noqa: SIM108 - a choice between two calls
+            count = lines(data, words, starts, n, -size, room, firsts, lasts)
+        else:
+            count = ngrams(words, n, size, room)
+        likely = 0
+        for i in range(count):
             key = room[i]
-            if not in_bloom(bloom, bit_mask, key):
-                continue
+            bits = bits_of(key)
+            candidates[likely] = i
+            likely += (bloom[np.int64((key >> WORD) & word_mask)] & bits) == bits
+        for c in range(likely):
+            i = candidates[c]
+            key = room[i]
             slot = np.int64(key & U(mask))
             while grams[slot] >= 0 and keys[slot] != key:
                 slot = (slot + 1) & mask
-            if grams[slot] >= 0:
-                touched = touch(
-                    grams[slot], s + 1, starts[i] - begin, ends[i + size - 1] - begin,
-                    gram_offsets, gram_items, gram_stamps, items, touched,
-                )  # fmt: skip
-        counts[s] = 0
-        for item in np.sort(items[:touched, 4]):
-            if items[item, 1] >= needed[item]:
-                counts[s] += 1
-                if len(hits):
-                    hits[filled, 0] = item
-                    hits[filled, 1:] = items[item, 2:4]
-                    scores[filled] = items[item, 1]
-                    filled += 1
-    return filled
+            if grams[slot] < 0:
+                continue
+            if n_rows == len(rows):
+                rows = longer(rows)
+            a, b = (firsts[i], lasts[i]) if size < 0 else (i, i + size - 1)
+            rows[n_rows, 0], rows[n_rows, 1], rows[n_rows, 2] = d, grams[slot], a
+            rows[n_rows, 3], rows[n_rows, 4] = starts[a] - begin, ends[b] - begin
+            n_rows += 1
+    return rows[:n_rows].copy()

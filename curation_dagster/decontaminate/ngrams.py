@@ -1,6 +1,8 @@
-"""The step `ngrams`: items whose word n-grams a document shares (Brown et al., 2020, appendix C).
+"""The step `ngrams`: parts of items whose word n-grams a document shares.
 
-The compiled loop is in `ngram_kernel`, the table of n-grams in `index`.
+`overlap` says which n-grams a policy looks for; "simple" weighs them and is a step of its own in
+`simple`. Distinct n-grams are counted over the whole document; each place where they lie together
+is a row.
 """
 
 from __future__ import annotations
@@ -8,68 +10,122 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import polars as pl
 
-from curation_dagster.decontaminate.found import FOUND, ORDER
-from curation_dagster.decontaminate.index import Index, build_index
-from curation_dagster.words import buffers, tables
+from curation_dagster.decontaminate import simple
+from curation_dagster.decontaminate.found import FOUND, ORDER, nothing
+from curation_dagster.decontaminate.index import Grams, build_grams, hashes
+from curation_dagster.decontaminate.overlap import units_of
+from curation_dagster.words import terms_oracle
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from curation_dagster.recipe_decontaminate import Decontaminate
+
+METHOD = "ngrams"
 
 
 @dataclass(frozen=True)
 class NGramScan:
-    """The n-grams of the items and how many of them make a hit."""
+    """The n-grams of the items, a table for each size.
 
-    index: Index
-    min_ngrams: int
+    `units` has unit, benchmark, item, part, ngram_count (distinct) and needed.
+    """
+
+    units: pl.DataFrame
+    tables: tuple[Grams, ...]
+
+    @property
+    def detectable(self) -> pl.DataFrame:
+        """Parts with an n-gram that counts."""
+        return self.units.filter(pl.col("ngram_count") > 0).select("benchmark", "item", "part")
+
+    @property
+    def figures(self) -> dict[str, int]:
+        """How large the index is."""
+        return {"ngrams": sum(t.owners["gram"].n_unique() for t in self.tables)}
 
     def find(self, texts: pl.Series) -> pl.DataFrame:
-        """Return FOUND; none for a null text.
+        """Return FOUND; none for a null text. The score is the share of the part's n-grams."""
+        found = [self._found(table, texts) for table in self.tables]
+        return pl.concat([nothing(), *found]).sort(ORDER)
 
-        A hit shares at least `min_ngrams` distinct n-grams with a part of an item, or all of them
-        if it has fewer. Its score is their share of the part's; the span goes from the first
-        matched term to the end of the last. Texts with hits are read twice. Scratch: 40 bytes an
-        item, 8 an n-gram.
-        """
-        from curation_dagster.decontaminate import ngram_kernel
+    def shared(self, texts: pl.Series) -> list[str]:
+        """List the n-grams of items that the texts have, as terms; one entry for a text and n-gram."""
+        found = []
+        for table in self.tables:
+            spans = table.matches(texts).unique(["doc", "gram"], keep="first", maintain_order=True)
+            for doc, start, end in spans.select("doc", "start", "end").iter_rows():
+                piece = texts[doc].encode()[start:end].decode()
+                found.append(" ".join(terms_oracle(piece)))
+        return found
 
-        index = self.index
-        data, offsets, owner = buffers(texts)
-        needed = np.minimum(index.ngram_counts, self.min_ngrams).astype(np.int64)
-        counts = np.zeros(len(texts), np.int64)
-
-        def run(selected: np.ndarray, found: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-            hits, matched = np.empty((n, 3), np.int64), np.empty(n, np.float64)
-            ngram_kernel.scan(
-                data, offsets, selected, *tables(), index.ngram_terms, needed,
-                index.keys, index.grams, index.bloom, index.gram_offsets, index.gram_items,
-                found, hits, matched,
-            )  # fmt: skip
-            return hits, matched
-
-        run(np.arange(len(texts)), counts, 0)
-        with_hits = np.flatnonzero(counts)
-        hits, matched = run(with_hits, np.empty(len(with_hits), np.int64), int(counts.sum()))
-        del owner  # the views into it are done with
-        item = hits[:, 0]
-        frame = pl.DataFrame(
-            {
-                "doc": np.repeat(np.arange(len(texts)), counts),
-                "benchmark": index.items["benchmark"].gather(item),
-                "item": index.items["item"].gather(item),
-                "part": index.items["part"].gather(item),
-                "method": pl.repeat("ngrams", len(item), dtype=pl.String, eager=True),
-                "score": matched / index.ngram_counts[item],
-                "start": hits[:, 1],
-                "end": hits[:, 2],
-            }
+    def _found(self, table: Grams, texts: pl.Series) -> pl.DataFrame:
+        matches = table.matches(texts)
+        if matches.is_empty():
+            return nothing()
+        shared = (
+            matches.select("doc", "gram")
+            .unique()
+            .join(table.owners, on="gram")
+            .group_by("doc", "unit")
+            .agg(shared=pl.len())
+            .join(self.units, on="unit")
+            .filter(pl.col("shared") >= pl.col("needed"))
         )
-        return frame.cast(FOUND).sort(ORDER)
+        if shared.is_empty():
+            return nothing()
+        return (
+            matches.join(shared.select("doc").unique(), on="doc", how="semi")
+            .join(table.owners, on="gram")
+            .join(shared, on=["doc", "unit"])
+            .sort("doc", "unit", "place")
+            .with_columns(cluster=clusters(abs(table.size)))
+            .group_by("doc", "unit", "cluster")
+            .agg(
+                pl.first("benchmark", "item", "part"),
+                pl.lit(METHOD).alias("method"),
+                score=pl.first("shared") / pl.first("ngram_count"),
+                start=pl.min("start"),
+                end=pl.max("end"),
+            )
+            .select(pl.col(name).cast(kind) for name, kind in FOUND.items())
+        )
 
 
-def build(items: pl.DataFrame, config: Decontaminate) -> NGramScan:
-    """Index the n-grams of ITEMS."""
-    return NGramScan(build_index(items, config.ngrams.terms), config.ngrams.min_ngrams)
+def clusters(gap: int) -> pl.Expr:
+    """Number the runs of places (sorted by doc, unit, place) that are at most `gap` terms apart."""
+    apart = pl.col("place").diff() > gap
+    return apart.fill_null(value=False).cum_sum().over("doc", "unit")
+
+
+def build(items: pl.DataFrame, config: Decontaminate) -> NGramScan | simple.SimpleScan:
+    """Index the n-grams of ITEMS that the policy counts."""
+    section = config.ngrams
+    if section.policy == "simple":
+        return simple.build(items, section.simple)
+    units = units_of(items, section).with_row_index("unit").cast({"unit": pl.Int64})
+    listed = section.policy != "count" or section.enumerations
+    pairs, _ = hashes(units["text"], units["size"].to_list(), enumerations=listed)
+    if section.ignore is not None:
+        sizes = sorted(set(units["size"].to_list()))
+        pairs = pairs.join(ignored(section.ignore.path, sizes), on="hash", how="anti")
+    counts = pairs.group_by("unit").agg(ngram_count=pl.len().cast(pl.Int64))
+    units = units.join(counts, on="unit", how="left", maintain_order="left").with_columns(
+        pl.col("ngram_count").fill_null(0)
+    )
+    least = pl.min_horizontal("ngram_count", pl.lit(section.min_ngrams, pl.Int64))
+    pairs = pairs.join(units.select("unit", "size"), on="unit")
+    tables = tuple(
+        build_grams(pairs.filter(size=size), size) for size in sorted(pairs["size"].unique())
+    )
+    wanted = ("unit", "benchmark", "item", "part", "ngram_count")
+    return NGramScan(units.select(*wanted, needed=least), tables)
+
+
+def ignored(path: Path, sizes: list[int]) -> pl.DataFrame:
+    """Hash the n-grams of a text file, one or more a line, that do not count."""
+    lines = pl.Series("line", path.read_text("utf-8").splitlines(), dtype=pl.String)
+    found = [hashes(lines, [size] * len(lines))[0].select("hash") for size in sizes]
+    return pl.concat([pl.DataFrame(schema={"hash": pl.UInt64}), *found]).unique()

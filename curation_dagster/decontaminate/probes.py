@@ -15,7 +15,7 @@ import polars as pl
 
 from curation_dagster.chance import keyed
 from curation_dagster.decontaminate.neutral import NEUTRAL
-from curation_dagster.probed import KINDS, WHOLE
+from curation_dagster.probed import COPIED, FUZZY, KINDS, WHOLE
 from curation_dagster.recipe_decontaminate import PARTS
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from curation_dagster.recipe_decontaminate import Decontaminate
 
 _PART: Final = ["benchmark", "item", "part"]
-_LEAST_TERMS: Final = 13  # of a part to plant, where a step does not say what it can find
+_ORDER: Final = {part: place for place, part in enumerate(PARTS)}
 _CLAUSE: Final = re.compile(r".+?(?:[.;:,?!](?=\s|$)|[。，；：？！]|\n|$)\s*", re.DOTALL)
 _EVERY_NTH: Final = 8  # word that `edited` leaves out
 _CHUNK: Final = 7  # words that change places where a text has no clauses
@@ -39,16 +39,13 @@ _NUMBERS: Final = {word: str(number) for number, word in _WORDS.items()}
 
 def probe(searched: Cascade, config: Decontaminate) -> dict[str, Any]:
     """Plant, search, and count by benchmark, step and kind: planted and found; by step: clean texts and those hit."""
-    able = _able(searched, config)
-    planted = plant(_sample(able, searched, config))
+    planted = plant(_sample(searched, config))
     texts = pl.concat([planted["text"], pl.Series("text", NEUTRAL)])
     found = {name: finder.find(texts) for name, finder in searched.finders.items()}
     found[WHOLE] = searched.find(texts)
-    held = searched.items.group_by("benchmark").agg(pl.col("item").n_unique())
-    items = dict(held.iter_rows())
+    items = dict(searched.ids.group_by("benchmark").len().iter_rows())
     return {
         "items": {b.name: items.get(b.name, 0) for b in config.benchmarks},
-        "undetectable": _undetectable(able, config),
         "steps": list(config.steps),
         "planted": [row for step, rows in found.items() for row in _counted(planted, rows, step)],
         "clean": [_clean(rows, planted.height, step) for step, rows in found.items()],
@@ -69,38 +66,21 @@ def plant(sample: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={**sample.schema, **planted}, orient="row")
 
 
-def _able(searched: Cascade, config: Decontaminate) -> pl.DataFrame:
-    """Say of every part which steps can find it, and how many."""
-    items = searched.items.with_columns(_long_enough(searched.items["text"]).alias("long"))
-    for name, finder in searched.finders.items():
-        known = getattr(finder, "detectable", None)
-        if known is None:
-            items = items.with_columns(pl.col("long").alias(name))
-        else:
-            marked = known.select(_PART).unique().with_columns(pl.lit(value=True).alias(name))
-            items = items.join(marked, on=_PART, how="left", maintain_order="left")
-            items = items.with_columns(pl.col(name).fill_null(value=False))
-    code = [b.name for b in config.benchmarks if b.kind == "code"]
-    return items.with_columns(
-        able=pl.sum_horizontal(pl.col(s).cast(pl.Int32) for s in searched.finders),
-        order=pl.col("part").replace_strict(
-            {p: i for i, p in enumerate(PARTS)}, return_dtype=pl.Int32
-        ),
-        is_code=(pl.col("part") == "code") | pl.col("benchmark").is_in(code),
-    )
-
-
-def _undetectable(able: pl.DataFrame, config: Decontaminate) -> dict[str, int]:
-    """Count the items of which no step can find any part."""
-    best = able.group_by("benchmark", "item").agg(pl.col("able").max()).filter(able=0)
-    counts = dict(best.group_by("benchmark").len().iter_rows())
-    return {b.name: counts.get(b.name, 0) for b in config.benchmarks}
-
-
-def _sample(able: pl.DataFrame, searched: Cascade, config: Decontaminate) -> pl.DataFrame:
+def _sample(searched: Cascade, config: Decontaminate) -> pl.DataFrame:
     """Take of each benchmark a keyed sample of items, and of each the part that most steps can find."""
+    items, steps = searched.items, list(searched.finders)
+    for name, finder in searched.finders.items():
+        can = finder.detectable.select(_PART).unique().with_columns(pl.lit(value=True).alias(name))
+        items = items.join(can, on=_PART, how="left", maintain_order="left")
+        items = items.with_columns(pl.col(name).fill_null(value=False))
+    code = [b.name for b in config.benchmarks if b.kind == "code"]
     best = (
-        able.filter(pl.col("able") > 0)
+        items.with_columns(
+            able=pl.sum_horizontal(pl.col(step).cast(pl.Int32) for step in steps),
+            order=pl.col("part").replace_strict(_ORDER, return_dtype=pl.Int32),
+            is_code=(pl.col("part") == "code") | pl.col("benchmark").is_in(code),
+        )
+        .filter(pl.col("able") > 0)
         .sort("able", "order", descending=[True, False], maintain_order=True)
         .unique(["benchmark", "item"], keep="first", maintain_order=True)
     )
@@ -109,12 +89,7 @@ def _sample(able: pl.DataFrame, searched: Cascade, config: Decontaminate) -> pl.
     )
     picked = best.with_columns(key=key).sort("benchmark", "key", "item")
     picked = picked.group_by("benchmark", maintain_order=True).head(config.probes.items)
-    return picked.select(*_PART, "text", "is_code", *searched.finders)
-
-
-def _long_enough(texts: pl.Series) -> pl.Series:
-    words = texts.str.count_matches(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]|[\p{L}\p{N}]+")
-    return words >= _LEAST_TERMS
+    return picked.select(*_PART, "text", "is_code", *steps)
 
 
 def _counted(planted: pl.DataFrame, found: pl.DataFrame, step: str) -> list[dict[str, Any]]:
@@ -122,6 +97,8 @@ def _counted(planted: pl.DataFrame, found: pl.DataFrame, step: str) -> list[dict
     mine = planted.with_row_index("doc").with_columns(pl.col("doc").cast(pl.UInt32))
     if step != WHOLE:
         mine = mine.filter(step)
+    elif FUZZY in mine.columns:  # what is rewritten, only that step can be asked for
+        mine = mine.filter(pl.col("kind").is_in(COPIED) | pl.col(FUZZY))
     hits = mine.join(
         found.select("doc", "benchmark", first="start", last="end"), on=["doc", "benchmark"]
     )

@@ -19,6 +19,11 @@ class Index:
 
     items: pl.DataFrame
 
+    @property
+    def detectable(self) -> pl.DataFrame:
+        """Return the parts that can be found: benchmark, item, part."""
+        return self.items.select("benchmark", "item", "part").clear()
+
     def find(self, _texts: pl.Series) -> pl.DataFrame:
         """Return FOUND."""
         return nothing()

@@ -12,6 +12,7 @@ import polars as pl
 
 from curation_dagster import schema, table
 from curation_dagster.decontaminate import cascade
+from curation_dagster.decontaminate.account import Account
 from curation_dagster.decontaminate.found import as_lists
 from curation_dagster.decontaminate.probes import probe
 from curation_dagster.decontaminate.verdicts import decide
@@ -28,12 +29,12 @@ def scan_shard(job: Job, files: Files) -> dict[str, Any]:
     """Write `scanned` for one shard: text without cuts is searched; spans are offsets into the text before any."""
     searched = cascade.build(job.recipe.decontaminate)
     cuts = table.RowReader(files.one("deduped"), ["row", "cuts"])
-    found: list[str] = []  # filled while the frames are written, and so in the footer
+    account = Account()  # filled while the frames are written, and so in the footer
 
     def frames() -> Iterator[pl.DataFrame]:
         for docs in documents(files.singles, "deduped"):
             hits = as_lists(searched.find(docs["text"]), docs.height)
-            found[:] = sorted({*found, *_items(hits)})
+            account.add(hits)
             hits = _before_cuts(docs["row"], hits, cuts.up_to(int(docs["row"][-1])))
             yield docs.select(
                 "row",
@@ -43,9 +44,12 @@ def scan_shard(job: Job, files: Files) -> dict[str, Any]:
                 hits=hits,
             )
 
+    config = job.recipe.decontaminate
     return write_table(
-        job, files, schema.SCANNED, frames(), items=searched.items.height,
-        undetectable=0, found_items=found, probes=probe(searched, job.recipe.decontaminate),
+        job, files, schema.SCANNED, frames(), items=searched.ids.height,
+        undetectable=searched.undetectable()[cascade.EVERY].height,
+        undetectable_by_step=searched.undetectable_counts(), found=account.found,
+        thresholds=cascade.thresholds(config), probes=probe(searched, config),
     )  # fmt: skip
 
 
@@ -92,11 +96,3 @@ def uncut(offset: int, cuts: list[dict[str, int]]) -> int:
             break
         offset += cut["end"] - cut["start"]
     return offset
-
-
-def _items(hits: pl.Series) -> list[str]:
-    found = hits.explode().drop_nulls()
-    if not found.len():
-        return []
-    named = found.struct.unnest().select(pl.col("benchmark") + "/" + pl.col("item"))
-    return named.to_series().unique().to_list()

@@ -33,10 +33,16 @@ def card(manifest: dict[str, Any]) -> str:
         _table(("license", "documents", "tokens"), manifest["licenses"]),
         "## What was removed",
         funnel_table(manifest["funnel"]),
+        "## Benchmarks looked for",
+        _table(
+            ("name", "version", "split", "language", "licence", "action", "sha256"),
+            manifest["benchmarks"],
+        )
+        if manifest["benchmarks"]
+        else "None.",
+        *([_benchmarks(manifest["contamination"])] if manifest["contamination"] else []),
         "## Audit",
         _audit(manifest["audit"]),
-        "## Benchmarks",
-        _benchmarks(manifest["benchmarks"]),
         "## Files",
         _table(("name", "rows", "tokens", "sha256"), manifest["files"]),
     ]
@@ -72,7 +78,7 @@ def _benchmarks(found: list[dict[str, Any]]) -> str:
     told = [
         row | {name: _listed(row[name]) for name in ("by_method", "documents")} for row in found
     ]
-    return _table(columns, told) if found else "The recipe names none."
+    return _table(columns, told)
 
 
 def _listed(counts: dict[str, int]) -> str:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from curation_dagster.job import Files, Job
+    from curation_dagster.recipe_decontaminate import Decontaminate
     from curation_dagster.store import Store
 
 _TOP_LICENCES: Final = 50
@@ -64,18 +65,28 @@ def make_release(job: Job, files: Files) -> dict[str, Any]:
         "tokens": sum(f["tokens"] for f in listed),
         "files": listed,
         "audit": asdict(found) | {"passed": found.passed},
-        "benchmarks": (benchmarks := figures(lineage)),
-        "probes_failed": sorted({r for b in benchmarks for r in b["probes_failed"]}),
+        "contamination": (contamination := figures(lineage)),
+        "probes_failed": sorted({r for b in contamination for r in b["probes_failed"]}),
         "sources": _counts(contents, "source"),
         "phases": _counts(contents, "phase"),
         "licenses": _counts(contents, "license")[:_TOP_LICENCES],
         "funnel": funnel(lineage)["stages"],
         "mixture": _mixture(lineage),
+        "benchmarks": benchmarks(job.recipe.decontaminate),
     }
     files.draft.write_text(
         json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False) + "\n", "utf-8"
     )
     return manifest
+
+
+def benchmarks(config: Decontaminate) -> list[dict[str, str | None]]:
+    """Return what the recipe says of the benchmarks that were looked for, and their files' sha256."""
+    named = ("name", "version", "split", "language", "licence", "action", "passage_action")
+    return [
+        {name: getattr(benchmark, name) for name in named} | {"sha256": sha256(benchmark.file.path)}
+        for benchmark in config.benchmarks
+    ]
 
 
 def publish(store: Store, manifest: dict[str, Any], *, jsonl: bool) -> list[str]:

@@ -11,6 +11,7 @@ import dagster as dg
 
 from curation_dagster import probed, table
 from curation_dagster.clean.rules import rules_of
+from curation_dagster.decontaminate.account import items_found
 from curation_dagster.dedup import figures
 from curation_dagster.job import Receipt
 from curation_dagster.lineage import BY_NAME, Lineage
@@ -130,10 +131,13 @@ def rules_fired(lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Findi
 
 
 def benchmarks_found(_lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
-    """The index held benchmark items whenever the recipe names benchmarks; items too short to find are listed."""
+    """The steps can find benchmark items whenever the recipe names benchmarks; items that none can find are counted."""
     items = max((r.summary["items"] for r in receipts), default=0)
     undetectable = max((r.summary["undetectable"] for r in receipts), default=0)
-    found = sorted({item for r in receipts for item in r.summary["found_items"]})
+    by_method = items_found([r.summary for r in receipts])
+    found = sorted(
+        {f"{b}/{item}" for b, of in by_method.items() for i in of.values() for item in i}
+    )
     named = bool(_lineage.recipe.decontaminate.benchmarks)
     passed = (items > undetectable) if named else True
     return passed, {
@@ -141,6 +145,11 @@ def benchmarks_found(_lineage: Lineage, _stage: str, receipts: list[Receipt]) ->
         "undetectable": undetectable,
         "found": found[:100],
         "found_count": len(found),
+        "found_by_method": {
+            f"{b} {method}": len(items)
+            for b, of in by_method.items()
+            for method, items in of.items()
+        },
     }
 
 

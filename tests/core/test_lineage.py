@@ -289,7 +289,7 @@ CHANGES = [
     ),
     pytest.param(
         'name = "quiz"',
-        'name = "quiz"\nid_field = "question"',
+        'name = "quiz"\nkind = "math"',
         {"scanned", "mixture"},
         {"scored", "deduped"},
         id="how a benchmark is read",

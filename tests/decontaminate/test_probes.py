@@ -47,6 +47,12 @@ class Step:
     items: pl.DataFrame
     takes: object
 
+    @property
+    def detectable(self) -> pl.DataFrame:
+        return self.items.filter(pl.col("text").str.len_bytes() > 50).select(
+            "benchmark", "item", "part"
+        )
+
     def find(self, texts: pl.Series) -> pl.DataFrame:
         rows = [
             {"doc": i, "benchmark": "sales", "item": "0", "part": "question", "method": "rare_terms", "score": 1.0,
@@ -75,7 +81,6 @@ def test_ngrams_find_what_is_copied_and_nothing_else(tmp_path):
     assert [(rows[k]["planted"], rows[k]["found"]) for k in probed.COPIED] == [(6, 6)] * 2
     assert rows["edited"]["found"] == 0
     assert told["items"] == {"sales": 7}
-    assert told["undetectable"] == {"sales": 1}
     assert [row["hit"] for row in told["clean"]] == [0, 0]
     assert probed.failures(told, asked) == []
 
@@ -99,21 +104,14 @@ def test_a_step_of_a_wrong_threshold_is_named(tmp_path, takes, says):
     assert all(line.startswith("sales: ") for line in found)
 
 
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        pytest.param('{"id": 1, "question": ""}', "sales: holds no item", id="emptied"),
-        pytest.param(
-            '{"id": 1, "question": "What is it?"}',
-            "none of its 1 items is long enough",
-            id="too short",
-        ),
-    ],
-)
-def test_a_benchmark_without_items_fails(tmp_path, text, says):
+def test_a_benchmark_of_short_items_and_a_blind_step_fail(tmp_path):
     asked = config(tmp_path)
-    (tmp_path / "b.jsonl").write_text(text)
-    assert says in probed.failures(probes.probe(cascade.build(asked), asked), asked)[0]
+    (tmp_path / "b.jsonl").write_text('{"id": 1, "question": "What is it?"}')
+    found = probed.failures(probes.probe(cascade.build(asked), asked), asked)
+    assert found == [
+        "sales: none of its 1 items is long enough to be found",
+        "ngrams: can find no item of any benchmark",
+    ]
 
 
 def test_a_benchmark_or_step_that_was_not_probed_fails(tmp_path):
@@ -151,7 +149,7 @@ def test_no_benchmarks_no_probes(tmp_path):
 def test_what_is_planted_lies_where_it_is_said_to(tmp_path):
     asked = config(tmp_path)
     searched = cascade.build(asked)
-    sample = probes._sample(probes._able(searched, asked), searched, asked)
+    sample = probes._sample(searched, asked)
     planted = probes.plant(sample)
     assert planted.equals(probes.plant(sample)), "the same every time"
     assert planted["kind"].to_list() == list(probed.KINDS) * 6

@@ -28,9 +28,11 @@ def test_the_demo_finds_every_planted_item(tmp_path):
     ]
     planted = {f"demo-benchmark/{item['id']}" for item in items if item["planted"]}
     found = {
-        i
+        f"{benchmark}/{item}"
         for k in lineage.shards
-        for i in lineage.footer(lineage.current("scanned", k))["found_items"]
+        for benchmark, methods in lineage.footer(lineage.current("scanned", k))["found"].items()
+        for items_ in methods.values()
+        for item in items_
     }
     assert found == planted
     assert lineage.footer(lineage.current("release", "all"))["audit"]["passed"]
