@@ -103,6 +103,9 @@ def show(told: dict[str, Any]) -> None:
     shards = f" in {', '.join(told['shards'])}" if told["shards"] else ""
     click.echo(f"{counted(len(told['documents']), 'document')}{shards}")
     _show_files(told["files"], told["releases"])
+    if near := told["near_copies"]:
+        shown = ", ".join(near[:_SHOWN]) + " …" * (len(near) > _SHOWN)
+        click.secho(f"near copies of these, left alone: {shown}", fg="yellow")
 
 
 def _show_files(files: list[dict[str, Any]], releases: list[dict[str, Any]]) -> None:

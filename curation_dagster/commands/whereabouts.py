@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from curation_dagster import engine, plan
+from curation_dagster import engine, plan, table
 from curation_dagster.commands.holders import RELEASES, Holder, documents, holders
 from curation_dagster.erased import Erasures
 from curation_dagster.errors import CurationError, RecipeError
 from curation_dagster.ingest.read import read as read_any
+from curation_dagster.lineage import ALL
 from curation_dagster.named import MIN_SHARE, Named, exact_hashes
 from curation_dagster.recipe import Ingest, Source
 
@@ -139,6 +140,7 @@ def report(lineage: Lineage, found: Search) -> dict[str, Any]:
         "shards": sorted({d["shard"] for d in docs if d["shard"]}),
         "files": [{"name": name, "documents": n} for name, n in held.items()],
         "releases": releases_of(store, set(held)),
+        "near_copies": _near_copies(lineage, set(matches["doc_id"])),
         "erased_before": sum(d["doc_id"] in erased for d in docs),
     }
 
@@ -231,6 +233,26 @@ def _document(doc_id: str, rows: pl.DataFrame, shards: dict[str, str]) -> dict[s
             for row in places.iter_rows(named=True)
         ],
     }
+
+
+def _near_copies(lineage: Lineage, found: set[str]) -> list[str]:
+    """List the other members of the clusters of duplicates of what was found, where the recipe has them."""
+    ref = lineage.current("duplicates", ALL)
+    if ref is None or not found:
+        return []
+    named = pl.Series(sorted(found), dtype=pl.String).implode()
+    columns = ["doc_id", "cluster"]
+    with lineage.store.open(ref) as stream:
+        mine = [b.filter(pl.col("doc_id").is_in(named)) for b in table.batches(stream, columns)]
+        clusters = pl.concat(mine)["cluster"].unique().implode() if mine else None
+    if clusters is None:
+        return []
+    with lineage.store.open(ref) as stream:
+        parts = [
+            b.filter(pl.col("cluster").is_in(clusters)) for b in table.batches(stream, columns)
+        ]
+    members = pl.concat(parts).filter(~pl.col("doc_id").is_in(named))
+    return members["doc_id"].unique().sort().to_list()
 
 
 def _shards(lineage: Lineage) -> dict[str, str]:

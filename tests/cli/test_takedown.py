@@ -108,6 +108,19 @@ def test_copies_are_found_with_what_is_named(curated, curate, tmp_path):
     assert [d["url"] for d in only["documents"]] == [URLS[3]]
 
 
+def test_near_copies_are_listed_and_left_alone(curated, curate, tmp_path):
+    (tmp_path / "urls").write_text(URLS[58])
+    found = json.loads(curate("takedown", curated[0], "--urls", tmp_path / "urls", "--json").stdout)
+    assert [d["url"] for d in found["documents"]] == [URLS[58]]
+    [near] = found["near_copies"]
+    twin = next(
+        n for n, text in enumerate(TEXTS) if text == f"{TEXTS[58]} A last remark, number 58."
+    )
+    story = curate("explain", near, "--recipe", curated[0]).stdout
+    assert URLS[twin] in story
+    assert near in curate("takedown", curated[0], "--urls", tmp_path / "urls").stdout
+
+
 def test_a_text_is_found_inside_documents_and_in_other_writing(curated, curate, tmp_path):
     lines = [
         {"text": corpus.QUESTION.upper().replace(",", " ,\n")},
