@@ -22,6 +22,7 @@ Kind = Literal["prose", "math", "code"]
 Action = Literal["drop", "cut", "flag"]
 STEPS: tuple[StepName, ...] = get_args(StepName)
 PARTS: tuple[Part, ...] = get_args(Part)
+REPLIES: tuple[Part, ...] = ("choices", "answer")  # what answers a question, and alone tells less
 BENCHMARK_NAME = r"^[a-z0-9][a-z0-9-]*$"
 
 _FIELDS = "Fields of it, joined by line breaks; a dot goes into an object."
@@ -101,6 +102,11 @@ class Exact(Section):
         ge=0,
         description="What an item's distinct terms tell, by their rarity in all benchmarks together.",
     )
+    min_answer_bits: float = Field(
+        default=240.0,
+        ge=0,
+        description="The same for an answer or choices alone: short ones are often public phrases.",
+    )
     min_terms: int = Field(default=5, ge=5, description="Distinct terms of an item to look for.")
 
 
@@ -149,6 +155,12 @@ class NGrams(Section):
     )
     min_ngrams: int = Field(
         default=1, ge=1, description="Distinct n-grams of one part of an item that make a hit."
+    )
+    min_answer_ngrams: int = Field(
+        default=8,
+        ge=1,
+        description="count: of an answer or choices alone, if that is more; shorter ones are often "
+        "public phrases.",
     )
     enumerations: bool = Field(
         default=False,

@@ -3,10 +3,10 @@
 What is looked for is a *form* of an item: a part alone; a question that tells too little alone,
 with its choices, bare or lettered A, B, C. Case, punctuation and white space do not count (`words`).
 
-A form must tell enough to be no chance hit. Each of its distinct terms tells log2(N / n) bits: it
-is n of the N terms of all benchmarks together. "What is it?" tells 11 bits, a sentence of ten
-words about 80; how many clean documents hold forms of so many bits is measured in
-docs/decontamination.md. Forms that tell less are not looked for.
+A form must tell enough to be no chance hit, an answer alone three times as much: it may be a phrase
+that everybody quotes. Each of its distinct terms tells log2(N / n) bits: it is n of the N terms of
+all benchmarks together. "What is it?" tells 11 bits, a sentence of ten words about 80. Forms that
+tell less are not looked for.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import polars as pl
 
 from curation_dagster.decontaminate.found import FOUND, ORDER, nothing
 from curation_dagster.decontaminate.index import Grams, build_grams, every_hash
+from curation_dagster.recipe_decontaminate import REPLIES
 from curation_dagster.words import buffers, tables
 
 if TYPE_CHECKING:
@@ -90,7 +91,9 @@ def build(items: pl.DataFrame, config: Decontaminate) -> ExactScan:
 
     section = config.exact
     alone = items.with_columns(_telling(items["text"], items["text"]))
-    enough = (pl.col("bits") >= section.min_bits) & (pl.col("distinct") >= section.min_terms)
+    reply = pl.col("part").is_in(REPLIES)
+    least = pl.when(reply).then(section.min_answer_bits).otherwise(section.min_bits)
+    enough = (pl.col("bits") >= least) & (pl.col("distinct") >= section.min_terms)
     joined = with_choices(alone.filter(~enough).select(items.columns), items)
     joined = joined.with_columns(_telling(joined["text"], items["text"]))
     forms = pl.concat([alone.filter(enough), joined.filter(enough)])

@@ -16,6 +16,7 @@ from curation_dagster.decontaminate import simple
 from curation_dagster.decontaminate.found import FOUND, ORDER, nothing
 from curation_dagster.decontaminate.index import Grams, build_grams, hashes
 from curation_dagster.decontaminate.overlap import units_of
+from curation_dagster.recipe_decontaminate import REPLIES
 from curation_dagster.words import terms_oracle
 
 if TYPE_CHECKING:
@@ -115,13 +116,27 @@ def build(items: pl.DataFrame, config: Decontaminate) -> NGramScan | simple.Simp
     units = units.join(counts, on="unit", how="left", maintain_order="left").with_columns(
         pl.col("ngram_count").fill_null(0)
     )
-    least = pl.min_horizontal("ngram_count", pl.lit(section.min_ngrams, pl.Int64))
+    units = units.with_columns(needed=pl.min_horizontal("ngram_count", pl.lit(section.min_ngrams)))
+    if section.policy == "count":
+        units = _asked_more(units, section.min_answer_ngrams)
+        found = units.filter(pl.col("ngram_count") > 0)
+        pairs = pairs.join(found.select("unit"), on="unit", how="semi")
     pairs = pairs.join(units.select("unit", "size"), on="unit")
     tables = tuple(
         build_grams(pairs.filter(size=size), size) for size in sorted(pairs["size"].unique())
     )
     wanted = ("unit", "benchmark", "item", "part", "ngram_count")
-    return NGramScan(units.select(*wanted, needed=least), tables)
+    return NGramScan(units.select(*wanted, "needed"), tables)
+
+
+def _asked_more(units: pl.DataFrame, least: int) -> pl.DataFrame:
+    """Ask more of answers and choices; those with too few n-grams have none that count."""
+    reply = pl.col("part").is_in(REPLIES)
+    lacking = reply & (pl.col("ngram_count") < least)
+    return units.with_columns(
+        ngram_count=pl.when(lacking).then(0).otherwise("ngram_count"),
+        needed=pl.when(reply).then(pl.max_horizontal("needed", pl.lit(least))).otherwise("needed"),
+    )
 
 
 def ignored(path: Path, sizes: list[int]) -> pl.DataFrame:

@@ -14,18 +14,19 @@ import fsspec
 import polars as pl
 import pyarrow.parquet as pq
 
-from curation_dagster.recipe_decontaminate import PARTS
+from curation_dagster.recipe_decontaminate import PARTS, REPLIES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
-    from curation_dagster.recipe_decontaminate import Benchmark, Decontaminate
+    from curation_dagster.recipe_decontaminate import Benchmark, Decontaminate, NGrams
 
 _BREAK: Final = r"[^\p{L}\p{M}\p{N}]+"
 _NO_WORDS: Final = 2  # bytes of a normalised text without words
 _VARIANTS: Final = {"ς": "σ", "\u0307": ""}
 _PATTERNS_AT_ONCE: Final = 50_000
+_SHORT: Final = 2  # characters of words that make an enumeration, if all are
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def audit(
 
     Documents of `erased` must not be there at all.
     """
-    grams = benchmark_ngrams(config.benchmarks, config.ngrams.terms)
+    grams = benchmark_ngrams(config)
     patterns = grams["gram"].unique(maintain_order=True)
     seen: list[pl.DataFrame] = []
     for path in paths:
@@ -78,7 +79,7 @@ def audit(
                             "source": rows["source"],
                             "hash": plain.hash(),
                             "length": plain.str.len_bytes(),
-                            "hit": _hits(plain, patterns, grams, config.ngrams.min_ngrams),
+                            "hit": _hits(plain, patterns, grams),
                         }
                     )
                 )
@@ -117,21 +118,36 @@ def normalised(texts: pl.Series) -> pl.Series:
     return pl.Series(" " + lowered.str.replace_all(_BREAK, " ").str.strip_chars() + " ")
 
 
-def benchmark_ngrams(benchmarks: Iterable[Benchmark], ngram_terms: int) -> pl.DataFrame:
-    """List every n-gram of words (gram, item) of the items that must not ship."""
-    rows: list[tuple[str, str]] = []
-    for benchmark in benchmarks:
-        for part, texts in _parts(benchmark):
-            for number, text in enumerate(normalised(texts)):
-                words = text.split()
-                item = f"{benchmark.name}/{number}/{part}"
-                rows += [
-                    (" " + " ".join(words[i : i + ngram_terms]) + " ", item)
-                    for i in range(len(words) - ngram_terms + 1)
-                ]
-    return pl.DataFrame(
-        sorted(set(rows)), schema={"gram": pl.String, "item": pl.String}, orient="row"
-    )
+def benchmark_ngrams(config: Decontaminate) -> pl.DataFrame:
+    """List every n-gram of words (gram, item, needed) of the items that must not ship.
+
+    Only n-grams that are counted are searched for (`steps`, `policy`): of a document that another rule
+    lets pass, they say nothing.
+    """
+    section = config.ngrams
+    rows: set[tuple[str, str, int]] = set()
+    if config.runs("ngrams") and section.policy == "count":
+        for benchmark in config.benchmarks:
+            for part, texts in _parts(benchmark):
+                least = section.min_answer_ngrams if part in REPLIES else 1
+                for number, text in enumerate(normalised(texts)):
+                    found = _grams(text.split(), section)
+                    if len(found) >= least:
+                        item = f"{benchmark.name}/{number}/{part}"
+                        needed = max(least, section.min_ngrams)
+                        rows |= {(gram, item, needed) for gram in found}
+    schema = {"gram": pl.String, "item": pl.String, "needed": pl.Int64}
+    return pl.DataFrame(sorted(rows), schema=schema, orient="row")
+
+
+def _grams(words: list[str], section: NGrams) -> set[str]:
+    """Return the n-grams of words that count."""
+    found = set()
+    for i in range(len(words) - section.terms + 1):
+        some = words[i : i + section.terms]
+        if section.enumerations or any(len(w) > _SHORT or not w.isascii() for w in some):
+            found.add(" " + " ".join(some) + " ")
+    return found
 
 
 def _parts(benchmark: Benchmark) -> list[tuple[str, pl.Series]]:
@@ -142,11 +158,12 @@ def _parts(benchmark: Benchmark) -> list[tuple[str, pl.Series]]:
     else:
         with fsspec.open(str(path), "rb", compression="infer") as stream:
             content = stream.read()
-        is_csv = ".csv" in path.suffixes
-        read = pl.read_csv if is_csv else pl.read_ndjson
-        frame = read(
-            content, **({"infer_schema": False} if is_csv else {"infer_schema_length": None})
-        )
+        if ".csv" in path.suffixes:
+            frame = pl.read_csv(content, infer_schema=False, has_header=benchmark.has_header)
+            if not benchmark.has_header:
+                frame.columns = [str(i + 1) for i in range(frame.width)]
+        else:
+            frame = pl.read_ndjson(content, infer_schema_length=None)
     return [
         (part, frame.select(pl.concat_str(fields, separator="\n")).to_series())
         for part in PARTS
@@ -156,14 +173,25 @@ def _parts(benchmark: Benchmark) -> list[tuple[str, pl.Series]]:
 
 
 def _as_text(frame: pl.DataFrame, field: str) -> pl.Expr:
-    column = pl.col(field)
-    if isinstance(frame.schema[field], pl.List):
+    whole = field in frame.columns
+    head, *inside = [field] if whole else field.split(".")
+    column, kind = pl.col(head), frame.schema[head]
+    for key in inside:
+        if isinstance(kind, pl.List):
+            column = column.list.eval(pl.element().struct.field(key))
+        else:
+            column = column.struct.field(key)
+        kind = frame.select(column).dtypes[0]
+    while isinstance(kind, pl.List) and isinstance(kind.inner, pl.List):
+        column = column.list.eval(pl.element().explode())
+        kind = kind.inner
+    if isinstance(kind, pl.List):
         column = column.cast(pl.List(pl.String)).list.join("\n", ignore_nulls=True)
     return column.cast(pl.String).fill_null("")
 
 
-def _hits(plain: pl.Series, patterns: pl.Series, grams: pl.DataFrame, min_ngrams: int) -> pl.Series:
-    """Say which texts hold at least `min_ngrams` distinct n-grams of one item."""
+def _hits(plain: pl.Series, patterns: pl.Series, grams: pl.DataFrame) -> pl.Series:
+    """Say which texts hold as many distinct n-grams of one item as it takes."""
     frame = plain.to_frame("text").with_row_index("nth")
     found = []
     for start in range(0, patterns.len(), _PATTERNS_AT_ONCE):
@@ -173,6 +201,6 @@ def _hits(plain: pl.Series, patterns: pl.Series, grams: pl.DataFrame, min_ngrams
         found.append(every.explode("gram").unique())
     if not found:
         return pl.Series([False] * plain.len(), dtype=pl.Boolean)
-    per_item = pl.concat(found).join(grams, on="gram").group_by("nth", "item").len()
-    hit = per_item.filter(pl.col("len") >= min_ngrams)["nth"].unique()
+    per_item = pl.concat(found).join(grams, on="gram").group_by("nth", "item", "needed").len()
+    hit = per_item.filter(pl.col("len") >= pl.col("needed"))["nth"].unique()
     return frame["nth"].is_in(hit.implode())

@@ -37,7 +37,7 @@ def test_funnel_conserves_documents(curated):
     assert by_name["raw"]["rejected"] == {"ingest.malformed": 2}
     assert by_name["cleaned"]["rejected"]["clean.gopher_min_words"] == 15
     assert by_name["deduped"]["rejected"]["dedup.exact"] >= 4
-    assert set(by_name["decontaminated"]["rejected"]) == {"decontaminate.ngrams"}
+    assert set(by_name["decontaminated"]["rejected"]) == {"decontaminate.exact"}
 
 
 def test_a_second_run_computes_nothing(curated, instance):

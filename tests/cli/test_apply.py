@@ -82,7 +82,7 @@ def test_decontaminate_needs_benchmarks_and_finds_them(curate, tmp_path, documen
     assert not (tmp_path / "o.parquet").exists()
     path = corpus.project(tmp_path)
     out = apply(curate, tmp_path, "decontaminate", documents, "--recipe", path)
-    hit = out.filter(pl.col("rejected_by") == "decontaminate.ngrams")
+    hit = out.filter(pl.col("rejected_by") == "decontaminate.exact")
     assert set(hit["item"]) == {"bees"}
     spans = [h for hits in hit["hits"] for h in hits]
     text = hit["text"][0].encode()

@@ -222,7 +222,7 @@ def test_explain_names_the_kept_twin(curated, curate):
 
 
 def test_explain_names_the_benchmark_item(curated, curate):
-    doc_id = rejected(curated[2], "decontaminated", "decontaminate.ngrams")
+    doc_id = rejected(curated[2], "decontaminated", "decontaminate.exact")
     assert "holds bees/bees" in curate("explain", doc_id, "--recipe", curated[0]).stdout
 
 

@@ -201,8 +201,8 @@ def test_forms_of_a_benchmark(tmp_path, form) -> None:
         case "parquet":
             frame.write_parquet(path)
     of = Benchmark(name="b", file=File(path=path), question=("q", "a"))
-    grams = benchmark_ngrams([of], 3)
-    assert grams.rows() == [
+    grams = benchmark_ngrams(config(of, ngrams=NGrams(terms=3)))
+    assert grams.select("gram", "item").rows() == [
         (" five six seven ", "b/1/question"), (" one two three ", "b/0/question"), (" two three four ", "b/0/question"),
     ]  # fmt: skip
 
