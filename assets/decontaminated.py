@@ -7,7 +7,8 @@ from curation_dagster.orchestration import stage
 from curation_dagster.recipe import Recipe
 
 DESCRIPTION = """Mixed documents joined to their benchmark hits: a hit on a benchmark whose action
-is `drop` rejects the document."""
+is `drop` rejects the document, one whose action is `cut` parts it into fragments, and one whose action
+is `flag` is noted."""
 
 
 def decontaminated(recipe: Recipe) -> dg.AssetsDefinition:

@@ -66,6 +66,7 @@ def main() -> None:
 
 def text_stages(texts: pl.Series) -> None:
     """Measure what reads text."""
+    from curation_dagster import tokens
     from curation_dagster.annotate import c4, fineweb, gopher, language, mask, normalize
     from curation_dagster.annotate.family import measure
     from curation_dagster.clean.rules import rules_of_bounds
@@ -75,7 +76,6 @@ def text_stages(texts: pl.Series) -> None:
     from curation_dagster.recipe import Dedup
     from curation_dagster.recipe_decontaminate import Benchmark, Decontaminate
     from curation_dagster.recipe_judges import C4, FineWeb, GopherQuality, GopherRepetition
-    from curation_dagster.score import tokens
     from curation_dagster.section import File
 
     megabytes = texts.str.len_bytes().sum() / 1e6

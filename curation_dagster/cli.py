@@ -461,8 +461,9 @@ def apply(stage: str, source: Path, target: Path, recipe: str | None, *, narrow:
 
     IN is a WARC, WET, ARC, JSONL, Parquet, HTML or text file for ingest, else Parquet with doc_id (or id) and text.
     OUT is Parquet with the stage's columns, rejected_by among them; annotate and score add signals instead. With
-    [dedup.lines], [dedup.paragraphs] or [dedup.substrings], dedup adds `cuts`, byte spans of the text; the text stays
-    whole. What came of it goes to stderr: rows, kept, rejected and why.
+    [dedup.lines], [dedup.paragraphs] or [dedup.substrings], dedup adds `cuts`, byte spans of the text, and so does
+    decontaminate for benchmarks whose action is cut; the text stays whole. What came of it goes to stderr: rows,
+    kept, rejected and why.
     """
     from curation_dagster.commands import apply as apply_
     from curation_dagster.recipe_file import load
@@ -577,6 +578,38 @@ def benchmark_report(recipe: str, as_json: bool, examples: int) -> None:
     from curation_dagster.commands import benchmark_report as report_
 
     report_.show(report_.report(open_lineage(recipe), examples), as_json=as_json)
+
+
+@benchmarks.command(name="judge")
+@click.argument("recipe")
+@click.option(
+    "--file",
+    "source",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Ask about the texts of this file, as for `curate apply decontaminate`, not about the recipe's shards.",
+)
+def benchmarks_judge(recipe: str, source: Path | None) -> None:
+    """Ask the endpoint of [decontaminate.judge] what its file of answers does not hold yet.
+
+    Comes after `curate run RECIPE --to scanned`, which never asks; the run after it reads the answers. Ctrl-C loses no
+    answer, and asking again asks only what is new. A question without an answer stays a hit. Exit code 3 while there
+    are such questions.
+    """
+    from curation_dagster.commands import judge
+    from curation_dagster.recipe_file import load
+    from curation_dagster.scaffold import completed
+
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    if source:
+        config = load(find_recipe(recipe), completed).decontaminate
+        outcome = judge.judge_file(judge.texts_of(source), config, say)
+    else:
+        outcome = judge.judge_shards(open_lineage(recipe), say)
+    click.echo(outcome.told())
+    if not outcome.complete:
+        raise SystemExit(3)
 
 
 @main.command()

@@ -19,18 +19,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 _LAST_ROW = (1 << 32) - 1
-_WITH_CUTS = ("deduped", "decontaminated")
+_PARTING = (
+    "decontaminated",
+)  # its cuts part a text into fragments; those of others join what they leave
+_WITH_CUTS = ("deduped", *_PARTING)
 
 
 def documents(
-    files: Mapping[str, Path], kept_by: str, columns: Sequence[str] = (), *, cut: bool = True
+    files: Mapping[str, Path],
+    kept_by: str,
+    columns: Sequence[str] = (),
+    *,
+    cut: bool = True,
+    fragments: bool = False,
 ) -> Iterator[pl.DataFrame]:
     """Yield the documents a stage kept: row, doc_id, the asked columns of `raw`, and `text`.
 
     `files` holds the tables of one shard: `raw`, `annotated` if edits count, the stage `kept_by`,
     and those whose cuts apply. One batch a row group of `raw`; batches without a kept document are
-    skipped.
+    skipped. With `fragments`, what the cuts of `decontaminated` part are rows of their own, numbered
+    in the column `fragment`.
 
     Raises:
         IntegrityError: when two tables disagree about a row's document.
@@ -44,14 +55,17 @@ def documents(
         return
     kept = table.RowReader(files[kept_by], ["row", "doc_id", "rejected_by"])
     edited = table.RowReader(files["annotated"], ["row", "text"]) if "annotated" in files else None
-    cuts = [table.RowReader(files[s], ["row", "cuts"]) for s in _WITH_CUTS if cut and s in files]
+    readers = {
+        s: table.RowReader(files[s], ["row", "cuts"]) for s in _WITH_CUTS if cut and s in files
+    }
     for batch in table.batches(files["raw"], wanted):
         if not batch.height:
             continue
         last = int(batch["row"][-1])
         here = kept.up_to(last)
         edits = edited.up_to(last) if edited else None
-        spans = [reader.up_to(last) for reader in cuts]
+        cuts = {stage: reader.up_to(last) for stage, reader in readers.items()}
+        spans = {stage: frame for stage, frame in cuts.items() if frame is not None}
         if here is None:
             return
         here = here.filter(pl.col("rejected_by").is_null()).select("row", expected="doc_id")
@@ -62,7 +76,9 @@ def documents(
             docs = docs.join(edits, on="row", how="left", maintain_order="left", suffix="_edited")
             docs = docs.with_columns(text=pl.coalesce("text_edited", "text")).drop("text_edited")
         if docs.height:
-            yield without_cuts(docs, [s for s in spans if s is not None])
+            yield (
+                in_fragments(docs, spans) if fragments else without_cuts(docs, [*spans.values()])
+            )
     rest = kept.up_to(_LAST_ROW)
     if rest is not None and rest.height:
         msg = f"{kept_by}: {rest.height} rows from {rest['row'][0]} on, but raw ends before"
@@ -71,24 +87,54 @@ def documents(
 
 def without_cuts(docs: pl.DataFrame, spans: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Remove the spans of every frame (row, cuts) from the texts; overlapping spans count once."""
-    cuts = pl.concat([s.explode("cuts").drop_nulls("cuts") for s in spans]) if spans else None
-    if cuts is None or not cuts.height:
-        return docs
-    cuts = (
-        docs.with_row_index("position")
-        .select("position", "row")
-        .join(cuts, on="row")
-        .unnest("cuts")
-    )
+    cuts = _placed(docs, spans)
     if not cuts.height:
         return docs
     from curation_dagster import documents_kernel
 
     data, offsets, owner = words.buffers(docs["text"])
-    columns = [cuts[c].to_numpy().astype(np.int64) for c in ("position", "start", "end")]
-    kept, new_offsets = documents_kernel.cut(data, offsets, *columns)
+    kept, new_offsets = documents_kernel.cut(data, offsets, *_columns(cuts))
     del owner
     return docs.with_columns(words.texts_from(kept, new_offsets, "text"))
+
+
+def in_fragments(docs: pl.DataFrame, spans: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Remove the spans of every stage's frame; those of `decontaminated` part a text into rows, numbered from 0."""
+    whole = docs.with_columns(fragment=pl.lit(0, pl.UInt16))
+    places = {stage: _placed(docs, [frame]) for stage, frame in spans.items()}
+    cuts = pl.concat(
+        [p.with_columns(parts=pl.lit(stage in _PARTING)) for stage, p in places.items()]
+        or [_NO_CUTS]
+    )
+    if not cuts.height:
+        return whole
+    from curation_dagster import documents_kernel
+
+    data, offsets, owner = words.buffers(docs["text"])
+    columns = [*_columns(cuts), cuts["parts"].to_numpy()]
+    kept, new_offsets, of = documents_kernel.split(data, offsets, *columns)
+    del owner
+    texts = words.texts_from(kept, new_offsets, "text")
+    number = pl.int_range(pl.len(), dtype=pl.UInt16).over("row")
+    return docs.select(pl.all().gather(of)).with_columns(texts).with_columns(fragment=number)
+
+
+_NO_CUTS = pl.DataFrame(
+    schema={"position": pl.UInt32, "start": pl.UInt32, "end": pl.UInt32, "parts": pl.Boolean}
+)
+
+
+def _placed(docs: pl.DataFrame, spans: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """List the cuts of these documents: position among them, start, end."""
+    if not spans:
+        return _NO_CUTS.drop("parts")
+    cuts = pl.concat([s.explode("cuts").drop_nulls("cuts") for s in spans])
+    at = docs.with_row_index("position").select("position", "row")
+    return at.join(cuts, on="row").unnest("cuts").select("position", "start", "end")
+
+
+def _columns(cuts: pl.DataFrame) -> list[NDArray[np.int64]]:
+    return [cuts[c].to_numpy().astype(np.int64) for c in ("position", "start", "end")]
 
 
 def _agree(docs: pl.DataFrame, stage: str) -> None:

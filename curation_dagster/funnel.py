@@ -64,6 +64,8 @@ def _stage(lineage: Lineage, name: str) -> dict[str, Any]:
         "partitions": len(footers),
         "partitions_missing": len(refs) - len(footers) if refs else 1,
     }
+    if cut := sum(s.get("cut_documents", 0) for s in footers):
+        found |= {"cut_documents": cut, "fragments": sum(s["fragments"] for s in footers)}
     return _distinct(found, footers) if name == "exported" else found
 
 

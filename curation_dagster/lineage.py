@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from curation_dagster import erased, plan, table
 from curation_dagster.annotate import lid_model
+from curation_dagster.decontaminate import judge_questions
 from curation_dagster.dedup.minhash import Near, parameters
 from curation_dagster.funnel import funnel
 from curation_dagster.ingest.blocks import model
@@ -26,6 +27,7 @@ from curation_dagster.words import UNICODE_VERSION
 
 if TYPE_CHECKING:
     from curation_dagster.recipe import Dedup, Recipe
+    from curation_dagster.recipe_decontaminate import Decontaminate
     from curation_dagster.store import Ref, Store
 
 ALL = "all"
@@ -72,9 +74,10 @@ STAGES = (
     Stage("classifier", "1", "none", whole=_TEXT, suffix="bin"),
     Stage("scored", "1", "shard", same=_TEXT, one=("classifier",), follows="deduped"),
     Stage("scanned", "1", "shard", same=_TEXT, follows="deduped"),
-    Stage("mixture", "1", "none", whole=("scored", "scanned", "deduped")),
+    Stage("trimmed", "1", "shard", same=(*_TEXT, "scanned")),
+    Stage("mixture", "1", "none", whole=("scored", "scanned", "trimmed", "deduped")),
     Stage("mixed", "1", "shard", same=("scored", "deduped"), slice=("mixture",), follows="scored"),
-    Stage("decontaminated", "1", "shard", same=("mixed", "scanned"), follows="mixed"),
+    Stage("decontaminated", "2", "shard", same=("mixed", "scanned", "trimmed"), follows="mixed"),
     Stage(
         "exported",
         "1",
@@ -88,12 +91,16 @@ BY_NAME = {stage.name: stage for stage in STAGES}
 
 
 def stages(recipe: Recipe) -> tuple[Stage, ...]:
-    """Return the stages of a recipe in order: `classifier` and `repeats` are where a section asks for them."""
+    """Return the stages of a recipe in order: some are only where a section asks for them."""
     return tuple(s for s in STAGES if s.name not in _unasked(recipe))
 
 
 def _unasked(recipe: Recipe) -> set[str]:
-    asked = {"classifier": recipe.score.classifier, "repeats": recipe.dedup.cuts}
+    asked = {
+        "classifier": recipe.score.classifier,
+        "repeats": recipe.dedup.cuts,
+        "trimmed": recipe.decontaminate.cuts,
+    }
     return {name for name, section in asked.items() if not section}
 
 
@@ -151,9 +158,14 @@ def sections(recipe: Recipe, stage: str, partition: str) -> dict[str, Any]:  # n
         case "scanned":
             decides = {"action": None, "passage_action": None}
             items = [content(b) | decides for b in clean_of.benchmarks]
+            of_hits = {"benchmarks": items, "cut": None, "judge": _judged(clean_of)}
+            probes = {"probes": clean_of.probes.items}
+            return {"decontaminate": content(clean_of) | of_hits | probes}
+        case "trimmed":
             return {
-                "decontaminate": content(clean_of)
-                | {"benchmarks": items, "cut": None, "probes": clean_of.probes.items}
+                "actions": actions,
+                "cut": content(clean_of.cut),
+                "tokenizer": content(score.tokenizer),
             }
         case "mixture":
             return {
@@ -165,7 +177,7 @@ def sections(recipe: Recipe, stage: str, partition: str) -> dict[str, Any]:  # n
             least = {phase.name: phase.min_scores for phase in recipe.mix.phases}
             return {"seed": recipe.mix.seed, "min_scores": least} | weights.said(recipe.mix)
         case "decontaminated":
-            return {"actions": actions, "cut": content(clean_of.cut)}
+            return {"actions": actions}
         case "exported":
             return {"seed": recipe.export.seed, "shard_tokens": recipe.export.shard_tokens}
         case "release":
@@ -183,6 +195,7 @@ def libraries(recipe: Recipe, stage: str) -> dict[str, str]:
         "duplicates": ("datasketch",) if recipe.dedup.near and recipe.dedup.threshold else (),
         "classifier": ("fasttext-community",),
         "scored": ("fasttext-community", "gigatoken"),
+        "trimmed": ("gigatoken",),
     }
     used = {name: _version(name) for name in packages.get(stage, ())}
     if stage == "raw" and extractor == "blocks":
@@ -192,6 +205,15 @@ def libraries(recipe: Recipe, stage: str) -> dict[str, str]:
     ):
         used["unicode"] = UNICODE_VERSION
     return used
+
+
+def _judged(decontaminate: Decontaminate) -> dict[str, Any] | None:
+    """Return what of [decontaminate.judge] changes a result; nothing where the step is not run."""
+    judge = decontaminate.judge
+    if judge is None or not decontaminate.runs("judge"):
+        return None
+    said = {k: v for k, v in content(judge).items() if k not in judge.asking}
+    return said | {"prompts": judge_questions.VERSION}
 
 
 _CUTTING = ("lines", "paragraphs", "substrings", "min_left_terms")
@@ -289,13 +311,13 @@ class Lineage:
         files = self.files(stage, partition)
         if not files:
             return "new"
-        before = min(map(self._record, files), key=lambda r: len(_differing(made_from, r)))
+        before = min(map(self.record, files), key=lambda r: len(_differing(made_from, r)))
         changed = _differing(made_from, before)
         return "changed: " + ", ".join(
             _name_change(k, before.get(k), made_from[k]) for k in changed
         )
 
-    def _record(self, ref: Ref) -> dict[str, Any]:
+    def record(self, ref: Ref) -> dict[str, Any]:
         """Read what a file was made from; it lies beside the files, so that equal content has equal bytes."""
         name = record_name(ref.stage, ref.partition, ref.input)
         known = name.rsplit("/", 1)[1] in self.store.names(f"{RECORDS}/{ref.stage}")

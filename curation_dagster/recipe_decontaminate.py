@@ -11,7 +11,7 @@ import polars as pl
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from curation_dagster.section import File, Section, Share
+from curation_dagster.section import File, GrowingFile, Section, Share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,7 @@ StepName = Literal["exact", "ngrams", "rare_terms", "rerank", "judge"]
 Part = Literal["question", "choices", "answer", "passage", "code"]
 Kind = Literal["prose", "math", "code"]
 Action = Literal["drop", "cut", "flag"]
+Question = Literal["code", "math", "number_substitution", "knowledge"]
 STEPS: tuple[StepName, ...] = get_args(StepName)
 PARTS: tuple[Part, ...] = get_args(Part)
 REPLIES: tuple[Part, ...] = ("choices", "answer")  # what answers a question, and alone tells less
@@ -216,24 +217,58 @@ class Rerank(Section):
 
 
 class Judge(Section):
-    """A model behind an OpenAI-compatible endpoint, asked about every candidate; no answer is not clean."""
+    """A model behind an OpenAI-compatible endpoint, asked about hits; no answer is not clean."""
 
-    url: str = Field(description="Endpoint, up to and without /chat/completions.")
-    model: str
-    cache: File | None = Field(default=None, description="Answers, JSONL; hashed as an input.")
-    key_variable: str | None = Field(
-        default=None, description="Environment variable that holds the endpoint's key."
+    model: str = Field(min_length=1, description="As the endpoint calls it.")
+    cache: GrowingFile = Field(
+        description="Its answers, JSONL, an input; `curate benchmarks judge` fills it."
     )
-    timeout_s: float = Field(default=60, gt=0, description="For one answer, in seconds.")
-    max_calls: int = Field(default=10_000, ge=0, description="In one shard; more fail it.")
+    min_score: Share = Field(default=0, description="Hits with a lower score stand unasked.")
+    max_score: Share = Field(default=1, description="Hits with a higher score stand unasked.")
+    prose: Question = Field(default="knowledge", description="What is asked about kind prose.")
+    math: Question = Field(
+        default="math", description='The same for kind math; or "number_substitution".'
+    )
+    code: Question = Field(default="code", description="The same for kind code.")
+    context_bytes: int = Field(default=300, ge=0, description="Sent on either side of a hit.")
+    max_passage_bytes: int = Field(
+        default=8000, ge=1, description="Sent at most; a longer hit stands unasked."
+    )
+    url: str = Field(
+        pattern=r"^https?://[^/?#@\s]+(/[^?#@\s]*)?$",
+        description="Endpoint, up to and without /chat/completions; no user, no query.",
+    )
+    key_variable: str | None = Field(
+        default=None,
+        pattern="^[A-Za-z_][A-Za-z0-9_]*$",
+        description="Environment variable that holds the endpoint's key.",
+    )
+    timeout_s: float = Field(default=60, gt=0, description="For one try, in seconds.")
+    max_tries: int = Field(default=4, ge=1, description="Of one question.")
+    concurrency: int = Field(default=8, ge=1, le=256, description="Questions at a time.")
+    max_questions: int = Field(
+        default=10_000, ge=1, description="Asked by one call of the command."
+    )
+    max_answer_tokens: int = Field(default=64, ge=1, description="A model that thinks needs more.")
+
+    @property
+    def asking(self) -> set[str]:
+        """Name the fields that only say how answers are got; they change no result."""
+        return {
+            "url", "key_variable", "timeout_s", "max_tries", "concurrency", "max_questions", "max_answer_tokens",
+        }  # fmt: skip
 
 
 class Cut(Section):
     """What action = "cut" leaves of a document (Brown et al., 2020, appendix C)."""
 
-    around_chars: int = Field(default=200, ge=0, description="Cut on either side of a hit.")
+    around_chars: int = Field(
+        default=200, ge=0, le=1_000_000, description="Cut on either side of a hit; code points."
+    )
     min_fragment_chars: int = Field(default=200, ge=0, description="Shorter fragments go.")
-    max_cuts: int = Field(default=10, ge=1, description="A document cut more often goes whole.")
+    max_cuts: int = Field(
+        default=10, ge=1, le=10_000, description="A document cut in more places goes whole."
+    )
 
 
 class Probes(Section):
@@ -291,6 +326,13 @@ class Decontaminate(Section):
                 raise ValueError(msg)
         return self
 
+    @property
+    def cuts(self) -> bool:
+        """Whether a hit can cut its document: on a part that some benchmark has."""
+        return any(
+            b.action_on(part) == "cut" for b in self.benchmarks for part in PARTS if b.fields(part)
+        )
+
     def runs(self, step: StepName) -> bool:
         """Say whether a step is named."""
         return step in self.steps
@@ -302,7 +344,12 @@ class Decontaminate(Section):
 
 def drops(benchmarks: Sequence[Benchmark]) -> pl.Expr:
     """Say of a hit (columns benchmark and part) whether it drops its document."""
+    return doing(benchmarks, "drop")
+
+
+def doing(benchmarks: Sequence[Benchmark], action: Action) -> pl.Expr:
+    """Say of a hit (columns benchmark and part) whether this is what it does."""
     pairs = [
-        f"{b.name}/{part}" for b in benchmarks for part in PARTS if b.action_on(part) == "drop"
+        f"{b.name}/{part}" for b in benchmarks for part in PARTS if b.action_on(part) == action
     ]
     return pl.concat_str("benchmark", "part", separator="/").is_in(pairs)

@@ -23,7 +23,7 @@ from curation_dagster.counted import counted
 from curation_dagster.errors import RecipeError
 from curation_dagster.recipe import Recipe, Source
 from curation_dagster.recipe_steps import Step
-from curation_dagster.section import File, Section
+from curation_dagster.section import File, GrowingFile, Section
 from curation_dagster.toml_lines import line_of, lines_of
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ def digest(recipe: Recipe) -> str:
 def content(value: Any) -> Any:  # noqa: ANN401 - a recipe's values are anything TOML can say
     """Reduce a part of a recipe to plain values that say what it means: a file is its sha256."""
     if isinstance(value, File):
-        return sha256(value.path)
+        empty = isinstance(value, GrowingFile) and not value.path.exists()
+        return None if empty else sha256(value.path)
     if isinstance(value, Source):
         return {k: v for k, v in dict(value).items() if k != "paths"}
     if isinstance(value, Section):
@@ -150,6 +151,8 @@ def files(section: Section, where: KeyPath = ()) -> Iterator[tuple[KeyPath, File
 
 def check_file(file: File) -> tuple[str, str] | None:
     """Say what is wrong with a file that is missing or holds other bytes than are pinned: key, problem."""
+    if isinstance(file, GrowingFile) and file.sha256 is None and not file.path.exists():
+        return None
     if not file.path.is_file():
         return "path", f"no such file: {file.path}"
     if file.sha256 and (found := sha256(file.path)) != file.sha256:

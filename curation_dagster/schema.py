@@ -78,6 +78,11 @@ REPEATS: Columns = {
 }
 SCORED: Columns = VERDICT | {"token_count": pl.UInt32, "quality": pl.Float32}
 SCANNED: Columns = VERDICT | {"hits": HITS}
+TRIMMED: Columns = VERDICT | {
+    "token_count": pl.UInt32,
+    "cuts": SPANS,
+    "fragment_tokens": pl.List(pl.UInt32),
+}
 COPIES = pl.List(pl.Struct({"phase": pl.String, "copies": pl.UInt16}))
 MIXED: Columns = VERDICT | {"token_count": pl.UInt32, "copies": COPIES}
 MIXTURE: Columns = {
@@ -102,6 +107,7 @@ DECONTAMINATED: Columns = VERDICT | {
     "item": pl.String,
     "score": pl.Float32,
     "cuts": SPANS,
+    "fragment_tokens": pl.List(pl.UInt32),  # of each fragment; empty where nothing was cut
 }
 EXPORTED: Columns = {
     "doc_id": pl.String,

@@ -55,3 +55,7 @@ class File(Section):
         pattern="^[0-9a-f]{64}$",
         description="Refuse the file if it holds other bytes.",
     )
+
+
+class GrowingFile(File):
+    """A file that a command fills: missing is as good as empty."""

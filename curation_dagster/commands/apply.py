@@ -169,7 +169,7 @@ def _dedup(path: Path, recipe: Recipe, *, narrow: bool) -> Iterator[pl.DataFrame
 
 
 def _score(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
-    from curation_dagster.score import tokens
+    from curation_dagster import tokens
     from curation_dagster.score.stage import score, scorers
 
     tokenizer, others = tokens.tokenizer(recipe.score.tokenizer), scorers(recipe.score)
@@ -179,8 +179,10 @@ def _score(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
 
 
 def _decontaminate(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
+    from curation_dagster import tokens
     from curation_dagster.decontaminate import cascade
     from curation_dagster.decontaminate.found import as_lists
+    from curation_dagster.decontaminate.trim import cutting, trimmed
     from curation_dagster.decontaminate.verdicts import decide
 
     config = recipe.decontaminate
@@ -188,12 +190,17 @@ def _decontaminate(path: Path, recipe: Recipe) -> Iterator[pl.DataFrame]:
         msg = "apply decontaminate: no benchmarks; name a recipe with [[decontaminate.benchmarks]] by --recipe"
         raise RecipeError(msg)
     searched = cascade.build(config)
+    tokenizer = tokens.tokenizer(recipe.score.tokenizer) if config.cuts else None
     for docs in documents(path):
         rows = docs.select("doc_id").with_row_index("row")
         hits = rows.with_columns(hits=as_lists(searched.find(docs["text"]), docs.height))
-        decided = (
-            decide(rows, hits, config.benchmarks).drop("row", "doc_id").with_columns(hits["hits"])
+        cut = rows.with_columns(docs["text"], cuts=pl.lit([], dtype=schema.SPANS)).join(
+            cutting(hits, config.benchmarks), on="row", maintain_order="left"
         )
+        left = trimmed(cut, config.cut, lambda texts: tokens.count(texts, tokenizer))
+        decided = decide(rows, hits, config.benchmarks, left)
+        decided = decided.drop("row", "doc_id", "text_bytes", "token_count")
+        decided = decided.with_columns(hits["hits"])
         yield docs.drop(decided.columns, strict=False).hstack(decided)
 
 

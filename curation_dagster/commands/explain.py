@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from curation_dagster import table
 from curation_dagster.clean.rules import rules_of
 from curation_dagster.commands.explain_hits import told, with_excerpts
+from curation_dagster.counted import counted
 from curation_dagster.errors import RecipeError
 from curation_dagster.export.shuffle import address
 from curation_dagster.lineage import ALL
@@ -56,7 +57,9 @@ def story(lineage: Lineage, doc_id: str) -> dict[str, Any]:
             break
     _add(lineage, doc_id, stages)
     if stages.get("decontaminated") and not found.get("rejected_by"):
-        stages["exported"] = {"outputs": _outputs(lineage, doc_id, stages["mixed"]["copies"])}
+        fragments = max(1, len(stages["decontaminated"]["fragment_tokens"]))
+        copies = stages["mixed"]["copies"]
+        stages["exported"] = {"outputs": _outputs(lineage, doc_id, copies, fragments)}
     found["fate"] = _fate(found)
     return found
 
@@ -69,6 +72,9 @@ def _add(lineage: Lineage, doc_id: str, stages: dict[str, Any]) -> None:
         stages["deduped"] |= _twin(lineage, twin)
     if stages.get("deduped", {}).get("cuts"):
         stages["deduped"]["cuts"] = _cuts(lineage, doc_id)
+    if cuts := stages.get("decontaminated", {}).get("cuts"):
+        hits = stages.get("scanned", {}).get("hits", [])
+        stages["decontaminated"]["cuts"] = [_with_items(lineage, cut, hits) for cut in cuts]
     if stages.get("scanned", {}).get("hits"):
         shard, _ = locate(lineage, doc_id) or ("", "")
         stages["scanned"]["hits"] = with_excerpts(lineage, shard, stages["scanned"])
@@ -80,7 +86,7 @@ def tell(story: dict[str, Any]) -> str:
     for stage, row in story["stages"].items():
         verdict = row.get("rejected_by")
         lines.append(f"\n{stage}: {'rejected by ' + verdict if verdict else 'kept'}")
-        cuts = row.get("cuts") or [] if stage == "deduped" else []
+        cuts = row.get("cuts") or []
         hits = row.get("hits") or []
         lines += [
             f"    {name:<32} {_short(value)}"
@@ -137,7 +143,23 @@ def _cuts(lineage: Lineage, doc_id: str) -> list[dict[str, Any]]:
     return [cut | {"first_url": urls[cut["first_doc_id"]]} for cut in cuts]
 
 
+def _with_items(
+    lineage: Lineage, cut: dict[str, Any], hits: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Say because of which hits a span was cut: those inside it whose action is to cut."""
+    config = lineage.recipe.decontaminate
+    items = [
+        f"{hit['benchmark']}/{hit['item']} ({hit['part']}, {hit['method']} {hit['score']:.3f})"
+        for hit in hits
+        if cut["start"] <= hit["start"] < cut["end"]
+        and config.benchmark(hit["benchmark"]).action_on(hit["part"]) == "cut"
+    ]
+    return cut | {"items": items}
+
+
 def _cut_told(cut: dict[str, Any]) -> str:
+    if "items" in cut:
+        return f"bytes {cut['start']} to {cut['end']}: {', '.join(cut['items'])}"
     where = f" ({cut['first_url']})" if cut.get("first_url") else ""
     return (
         f"{cut['rule']}, bytes {cut['start']} to {cut['end']}: kept in {cut['first_doc_id']}{where}"
@@ -161,15 +183,20 @@ def _twin(lineage: Lineage, doc_id: str) -> dict[str, Any]:
     }
 
 
-def _outputs(lineage: Lineage, doc_id: str, copies: list[dict[str, Any]]) -> list[str]:
-    """Name the output files that hold a document's copies, as the shuffle addresses them."""
+def _outputs(
+    lineage: Lineage, doc_id: str, copies: list[dict[str, Any]], fragments: int
+) -> list[str]:
+    """Name the output files that hold a document's copies, as the shuffle addresses their fragments."""
     mixture = lineage.current("mixture", ALL)
     if mixture is None:
         return []
     counts = lineage.footer(mixture)["output_shards"]
     found: dict[str, int] = {}
     for entry in copies:
-        each = pl.DataFrame({"doc_id": doc_id, "copy": range(entry["copies"])})
+        each = pl.DataFrame({"copy": range(entry["copies"])}).join(
+            pl.DataFrame({"fragment": range(fragments)}), how="cross"
+        )
+        each = each.with_columns(doc_id=pl.lit(doc_id))
         _, outputs = address(
             each, entry["phase"], counts[entry["phase"]], lineage.recipe.export.seed
         )
@@ -195,9 +222,18 @@ def _fate(found: dict[str, Any]) -> str:
             text += f": holds {row['benchmark']}/{row['item']} (score {row['score']:.3f})"
         return text if stage == "deduped" else text + cluster
     if outputs := stages.get("exported", {}).get("outputs"):
-        return "shipped in " + ", ".join(outputs) + cluster
+        return "shipped in " + ", ".join(outputs) + _parts(stages["decontaminated"]) + cluster
     waiting = f"; not current: {', '.join(found['not_current'])}" if "not_current" in found else ""
     return f"kept so far, last seen in {list(stages)[-1]}{waiting}{cluster}"
+
+
+def _parts(row: dict[str, Any]) -> str:
+    """Say of a document that benchmark hits cut what is left of it."""
+    if not row["cuts"]:
+        return ""
+    spans, parts = len(row["cuts"]), len(row["fragment_tokens"])
+    left = f"{counted(parts, 'fragment')} of {row['token_count']:,} tokens stay"
+    return f"; {counted(spans, 'span')} cut out for benchmark items, {left}"
 
 
 def _as_duplicate(row: dict[str, Any]) -> str:

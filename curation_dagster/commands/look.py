@@ -96,6 +96,9 @@ def print_mixture(lineage: Lineage) -> None:
 def _notes(stage: dict[str, Any]) -> list[str]:
     """Say what the numbers of a stage leave out: reasons, copies, what is not computed."""
     notes = [f"{stage['stage']} rejected: {reasons(stage)}"] if stage["rejected"] else []
+    if cut := stage.get("cut_documents"):
+        parts = f"{counted(cut, 'document')} cut, {counted(stage['fragments'], 'fragment')} left"
+        notes.append(f"{stage['stage']}: {parts}")
     if missing := stage["partitions_missing"]:
         is_not = "is" if missing == 1 else "are"
         notes.append(f"{stage['stage']}: {counted(missing, 'partition')} {is_not} not computed")

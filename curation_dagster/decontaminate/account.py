@@ -1,4 +1,4 @@
-"""What a scan of one shard found, for the footer of `scanned`: items by benchmark, part and method."""
+"""What a scan of one shard found, for the footer of `scanned`: items by benchmark and method, hits by method."""
 
 from __future__ import annotations
 
@@ -9,16 +9,22 @@ if TYPE_CHECKING:
 
 
 class Account:
-    """Hits summed up while they are written; `found` is benchmark -> method -> items, sorted."""
+    """Hits summed up while they are written.
+
+    `found` is benchmark -> method -> items, sorted; `methods` is method -> hits.
+    """
 
     def __init__(self) -> None:
         """Start with nothing found."""
         self.found: dict[str, dict[str, list[str]]] = {}
+        self.methods: dict[str, int] = {}
         self._seen: set[tuple[str, str, str]] = set()
 
     def add(self, hits: pl.Series) -> None:
         """Note the items of a column of hits."""
         rows = hits.explode(empty_as_null=False, keep_nulls=False).struct.unnest()
+        for method, count in rows["method"].value_counts().iter_rows():
+            self.methods[method] = self.methods.get(method, 0) + count
         new = set(rows.select("benchmark", "method", "item").unique().iter_rows()) - self._seen
         self._seen |= new
         for benchmark, method, item in sorted(new):

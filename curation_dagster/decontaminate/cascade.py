@@ -108,8 +108,12 @@ def build(config: Decontaminate) -> Cascade:
 
 
 def thresholds(config: Decontaminate) -> dict[str, Any]:
-    """Return what the recipe asks of a hit, for the steps it names."""
-    return {name: content(getattr(config, name)) for name in config.steps}
+    """Return what the recipe asks of a hit, for the steps it names; not how a judge is reached, nor which answers."""
+    found: dict[str, Any] = {name: content(getattr(config, name)) for name in config.steps}
+    if config.judge is not None and "judge" in found:
+        unsaid = config.judge.asking | {"cache"}
+        found["judge"] = {k: v for k, v in found["judge"].items() if k not in unsaid}
+    return found
 
 
 def _finders(items: pl.DataFrame, config: Decontaminate) -> dict[str, Finder]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from curation_dagster.chance import keyed
+from curation_dagster.decontaminate import judge
 from curation_dagster.decontaminate.neutral import NEUTRAL
 from curation_dagster.probed import COPIED, FUZZY, KINDS, WHOLE
 from curation_dagster.recipe_decontaminate import PARTS
@@ -111,8 +112,8 @@ def _counted(planted: pl.DataFrame, found: pl.DataFrame, step: str) -> list[dict
 
 
 def _clean(found: pl.DataFrame, first: int, step: str) -> dict[str, Any]:
-    """Count the neutral texts a step takes for contaminated."""
-    hits = found.filter(pl.col("doc") >= first)
+    """Count the neutral texts a step takes for contaminated; a question nobody has answered is not taken for that."""
+    hits = found.filter(pl.col("doc") >= first, pl.col("method") != judge.UNANSWERED)
     benchmarks = hits["benchmark"].unique().sort().to_list()
     return {
         "step": step,

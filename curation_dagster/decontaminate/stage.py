@@ -14,6 +14,7 @@ from curation_dagster import schema, table
 from curation_dagster.decontaminate import cascade
 from curation_dagster.decontaminate.account import Account
 from curation_dagster.decontaminate.found import as_lists
+from curation_dagster.decontaminate.offsets import uncut_span
 from curation_dagster.decontaminate.probes import probe
 from curation_dagster.decontaminate.verdicts import decide
 from curation_dagster.documents import documents
@@ -48,21 +49,37 @@ def scan_shard(job: Job, files: Files) -> dict[str, Any]:
     return write_table(
         job, files, schema.SCANNED, frames(), items=searched.ids.height,
         undetectable=searched.undetectable()[cascade.EVERY].height,
-        undetectable_by_step=searched.undetectable_counts(), found=account.found,
+        undetectable_by_step=searched.undetectable_counts(), found=account.found, methods=account.methods,
         thresholds=cascade.thresholds(config), probes=probe(searched, config),
     )  # fmt: skip
 
 
 def decide_shard(job: Job, files: Files) -> dict[str, Any]:
-    """Write `decontaminated` for one shard."""
+    """Write `decontaminated` for one shard; its footer says how many rows and tokens `exported` owes it."""
     mixed = table.read(files.one("mixed")).filter(pl.col("rejected_by").is_null())
     hits = table.read(files.one("scanned"), ["row", "doc_id", "hits"])
-    decided = decide(mixed, hits, job.recipe.decontaminate.benchmarks)
-    decided = decided.with_columns(mixed["text_bytes"], mixed["token_count"])
+    trimmed = table.read(files.one("trimmed")) if "trimmed" in files.parents else None
+    decided = decide(mixed, hits, job.recipe.decontaminate.benchmarks, trimmed)
+    decided = decided.with_columns(
+        text_bytes=pl.coalesce("text_bytes", mixed["text_bytes"]),
+        token_count=pl.coalesce("token_count", mixed["token_count"]),
+    ).select(list(schema.DECONTAMINATED))
     copies = mixed["copies"].list.eval(pl.element().struct.field("copies")).list.sum()
-    kept_copies = int(copies.filter(decided["rejected_by"].is_null()).sum())
-    decided = decided.select(list(schema.DECONTAMINATED))
-    return write_table(job, files, schema.DECONTAMINATED, [decided], copies=kept_copies)
+    kept = decided.with_columns(copies=copies.cast(pl.UInt64)).filter(
+        pl.col("rejected_by").is_null()
+    )
+    fragments = pl.col("fragment_tokens").list.len().clip(lower_bound=1)
+    owed = {
+        "copies": pl.col("copies"),
+        "exported_rows": pl.col("copies") * fragments,
+        "exported_tokens": pl.col("copies") * pl.col("token_count"),
+    }
+    owed |= {
+        "cut_documents": (pl.col("cuts").list.len() > 0).cast(pl.UInt64),
+        "fragments": pl.col("fragment_tokens").list.len().cast(pl.UInt64),
+    }
+    sums = kept.select(**{name: each.sum() for name, each in owed.items()}).row(0, named=True)
+    return write_table(job, files, schema.DECONTAMINATED, [decided], **sums)
 
 
 def _before_cuts(rows: pl.Series, hits: pl.Series, cuts: pl.DataFrame | None) -> pl.Series:
@@ -74,10 +91,7 @@ def _before_cuts(rows: pl.Series, hits: pl.Series, cuts: pl.DataFrame | None) ->
     if not both.height:
         return hits
     moved = [
-        [
-            hit | {"start": uncut(hit["start"], spans), "end": uncut(hit["end"] - 1, spans) + 1}
-            for hit in of_doc
-        ]
+        [_moved(hit, [(cut["start"], cut["end"]) for cut in spans]) for hit in of_doc]
         for of_doc, spans in both.select("hits", "cuts").iter_rows()
     ]
     frame = both.select("row", moved=pl.Series(moved, dtype=hits.dtype))
@@ -85,14 +99,6 @@ def _before_cuts(rows: pl.Series, hits: pl.Series, cuts: pl.DataFrame | None) ->
     return joined.select(pl.coalesce("moved", hits.alias("hits")).alias("hits")).to_series()
 
 
-def uncut(offset: int, cuts: list[dict[str, int]]) -> int:
-    """Return where a byte of the text without `cuts` (ascending, apart) lies in the text with them.
-
-    >>> uncut(2, [{"start": 0, "end": 3}, {"start": 5, "end": 9}])
-    9
-    """
-    for cut in cuts:
-        if cut["start"] > offset:
-            break
-        offset += cut["end"] - cut["start"]
-    return offset
+def _moved(hit: dict[str, Any], cuts: list[tuple[int, int]]) -> dict[str, Any]:
+    start, end = uncut_span((hit["start"], hit["end"]), cuts)
+    return hit | {"start": start, "end": end}

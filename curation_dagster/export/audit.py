@@ -69,13 +69,14 @@ def audit(
     for path in paths:
         with pq.ParquetFile(path) as file:
             for group in range(file.num_row_groups):
-                read = file.read_row_group(group, columns=["doc_id", "source", "text"])
+                read = file.read_row_group(group, columns=["doc_id", "fragment", "source", "text"])
                 rows = pl.DataFrame(pl.from_arrow(read))
                 plain = normalised(rows["text"])
                 seen.append(
                     pl.DataFrame(
                         {
                             "doc_id": rows["doc_id"],
+                            "fragment": rows["fragment"],
                             "source": rows["source"],
                             "hash": plain.hash(),
                             "length": plain.str.len_bytes(),
@@ -83,7 +84,8 @@ def audit(
                         }
                     )
                 )
-    docs = pl.concat(seen).unique("doc_id", maintain_order=True) if seen else pl.DataFrame()
+    key = ["doc_id", "fragment"]
+    docs = pl.concat(seen).unique(key, maintain_order=True) if seen else pl.DataFrame()
     if not docs.height:
         return Audit(0, 0, (), 0, (), len(patterns), duplicates_allowed, within_source)
     same = ["hash", "length", *(["source"] if within_source else [])]
@@ -97,11 +99,11 @@ def audit(
     )
     removable = twins.height - twins.select(same).n_unique()
     return Audit(
-        documents=docs.height,
+        documents=docs["doc_id"].n_unique(),
         duplicates=removable,
         duplicate_examples=tuple(twins["doc_id"].head(5)),
-        contaminated=hits.height,
-        contaminated_examples=tuple(hits["doc_id"].head(5)),
+        contaminated=hits["doc_id"].n_unique(),
+        contaminated_examples=tuple(hits["doc_id"].unique(maintain_order=True).head(5)),
         ngrams_searched=len(patterns),
         duplicates_allowed=duplicates_allowed,
         within_source=within_source,
@@ -167,7 +169,7 @@ def _parts(benchmark: Benchmark) -> list[tuple[str, pl.Series]]:
     return [
         (part, frame.select(pl.concat_str(fields, separator="\n")).to_series())
         for part in PARTS
-        if benchmark.action_on(part) == "drop"
+        if benchmark.action_on(part) != "flag"
         and (fields := [_as_text(frame, name) for name in benchmark.fields(part)])
     ]
 

@@ -57,7 +57,7 @@ def funnel_table(stages: list[dict[str, Any]]) -> str:
             "in": s["rows_in"],
             "kept": s["kept"],
             "tokens kept": s["tokens_kept"],
-            "top reasons": ", ".join(f"{rule} {count:,}" for rule, count in top_reasons(s)),
+            "top reasons": ", ".join(f"{rule} {count:,}" for rule, count in _reasons(s)),
         }
         for s in stages
     ]
@@ -83,6 +83,12 @@ def _benchmarks(found: list[dict[str, Any]]) -> str:
 
 def _listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
+
+
+def _reasons(stage: dict[str, Any]) -> list[tuple[str, int]]:
+    """Name the reasons, and what was cut instead."""
+    cut = [("(documents cut)", stage["cut_documents"])] if "cut_documents" in stage else []
+    return top_reasons(stage) + cut
 
 
 def _audit(audit: dict[str, Any]) -> str:

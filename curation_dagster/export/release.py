@@ -48,7 +48,9 @@ def make_release(job: Job, files: Files) -> dict[str, Any]:
     found = audit(
         paths,
         job.recipe.decontaminate,
-        duplicates_allowed=not dedup.exact or dedup.cuts,  # cuts can leave two texts the same
+        duplicates_allowed=not dedup.exact
+        or dedup.cuts  # cuts can leave two texts the same
+        or job.recipe.decontaminate.cuts,
         within_source=dedup.scope == "source",
         erased=lineage.erasures.documents,
     )

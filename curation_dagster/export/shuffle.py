@@ -1,4 +1,6 @@
-"""The global keyed shuffle: a document copy goes where a hash of (doc_id, copy) sends it, and is ordered by it there.
+"""The global keyed shuffle: a training document goes where a hash of (doc_id, copy, fragment) sends it, in its order.
+
+What decontamination parts are fragments, training documents of their own; fragment 0 is hashed as an uncut document.
 
 Two passes. `spill` reads each input shard once and writes its copies grouped by (output shard,
 bucket), a row group each; `collect` gathers one output shard bucket by bucket. A bucket is a range
@@ -15,6 +17,7 @@ import pyarrow.parquet as pq
 from curation_dagster import schema, table
 from curation_dagster.chance import keyed
 from curation_dagster.documents import documents
+from curation_dagster.errors import IntegrityError
 from curation_dagster.job import write_table
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from curation_dagster.recipe import Export
 
 BUCKET_TOKENS: Final = 30_000_000  # about 128 MB of text
+_ORDER: Final = ("key", "doc_id", "copy", "fragment")
 _COLUMNS: Final = {"slot": pl.UInt32, "key": pl.UInt64, **schema.EXPORTED}
 TABLES: Final = ("raw", "annotated", "deduped", "scored", "mixed", "decontaminated")
 
@@ -53,7 +57,7 @@ def spill_shard(
             for phase, count in outputs.items()
             if count
         ]
-        placed = pl.concat(parts).sort("slot", "key", "doc_id", "copy") if parts else pl.DataFrame()
+        placed = pl.concat(parts).sort("slot", *_ORDER) if parts else pl.DataFrame()
         if placed.height:
             with table.TableWriter(
                 folder / f"{shard.key}.{number:06d}.parquet", _COLUMNS
@@ -74,36 +78,57 @@ def collect(job: Job, files: Files, folder: Path, wanted: frozenset[str]) -> dic
         for slot in range(first, first + per_output):
             groups = [frame for path in spilled for frame in _row_groups(path, slot)]
             if groups:
-                gathered = pl.concat(groups).sort("key", "doc_id", "copy")
+                gathered = pl.concat(groups).sort(*_ORDER)
                 yield gathered.select(list(schema.EXPORTED))
 
     return write_table(job, files, schema.EXPORTED, frames())
 
 
 def address(docs: pl.DataFrame, phase: str, count: int, seed: int) -> tuple[pl.Series, pl.Series]:
-    """Return the hash of every copy (doc_id, copy) and the output shard it goes to, of `count`."""
-    ids = docs.select(pl.col("doc_id") + pl.lit("#") + pl.col("copy").cast(pl.String)).to_series()
+    """Return the hash of every row (doc_id, copy, fragment) and the output shard it goes to, of `count`."""
+    later = pl.when(pl.col("fragment") > 0).then(pl.format("#{}", "fragment")).otherwise(pl.lit(""))
+    ids = docs.select(pl.format("{}#{}{}", "doc_id", "copy", later)).to_series()
     key = keyed(ids, f"export {seed} {phase}")
     return key, pl.Series(f"{phase}-" + (key % count).cast(pl.String).str.zfill(5))
 
 
 def _copies(files: dict[str, Path], shard: Shard) -> Iterator[pl.DataFrame]:
-    scored = table.RowReader(files["scored"], ["row", "quality", "token_count"])
+    scored = table.RowReader(files["scored"], ["row", "quality"])
     mixed = table.RowReader(files["mixed"], ["row", "copies"])
-    for docs in documents(files, "decontaminated", ["url", "license", "crawled_at"]):
-        last = int(docs["row"][-1])
-        known = docs.join(_must(scored.up_to(last)), on="row", how="left", maintain_order="left")
-        known = known.join(_must(mixed.up_to(last)), on="row", how="left", maintain_order="left")
+    decided = table.RowReader(files["decontaminated"], ["row", "token_count", "fragment_tokens"])
+    columns = ["url", "license", "crawled_at"]
+    for docs in documents(files, "decontaminated", columns, fragments=True):
+        known, last = docs, int(docs["row"][-1])
+        for reader in (scored, mixed, decided):
+            known = known.join(
+                _must(reader.up_to(last)), on="row", how="left", maintain_order="left"
+            )
+        known = _with_own_tokens(known)
         rows = known.explode("copies").drop_nulls("copies").unnest("copies")
         rows = rows.with_columns(copy=pl.int_ranges(0, pl.col("copies"), dtype=pl.UInt16)).explode(
             "copy"
         )
         yield rows.with_columns(
             source=pl.lit(shard.source),
-            fragment=pl.lit(0, dtype=pl.UInt16),
             is_first=pl.col("row").is_first_distinct(),
             text_bytes=pl.col("text").str.len_bytes(),
         )
+
+
+def _with_own_tokens(docs: pl.DataFrame) -> pl.DataFrame:
+    """Give every fragment its own number of tokens.
+
+    Raises:
+        IntegrityError: when a text falls into another number of fragments than were counted.
+    """
+    parted = pl.col("fragment_tokens").list.len() > 0
+    wrong = docs.filter(parted & (pl.col("fragment_tokens").list.len() != pl.len().over("row")))
+    if wrong.height:
+        doc_id, counted = wrong.select("doc_id", "fragment_tokens").row(0)
+        msg = f"exported: {doc_id} falls into other fragments than the {len(counted)} counted; rerun decontaminated"
+        raise IntegrityError(msg)
+    own = pl.col("fragment_tokens").list.get(pl.col("fragment"), null_on_oob=True)
+    return docs.with_columns(token_count=pl.when(parted).then(own).otherwise("token_count"))
 
 
 def _placed(

@@ -14,36 +14,29 @@ from curation_dagster.mix import plan, weights
 from curation_dagster.recipe_decontaminate import drops
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from curation_dagster.job import Files, Job
     from curation_dagster.recipe import Mix
+    from curation_dagster.recipe_decontaminate import Benchmark
 
 
 def plan_mixture(job: Job, files: Files) -> dict[str, Any]:
     """Write `mixture`; its footer holds the output shards of each phase and a digest of each domain's rows."""
-    dropped = drops(job.recipe.decontaminate.benchmarks)
+    benchmarks = job.recipe.decontaminate.benchmarks
     floors = _floors(job.recipe.mix)
     parts = []
-    sized = files.parents.get("deduped", [None] * len(job.shards))
-    for shard, scored, scanned, deduped in zip(
-        job.shards, files.parents["scored"], files.parents["scanned"], sized, strict=True
-    ):
+    of_each = ("scored", "scanned", "trimmed", "deduped")
+    tables = [files.parents.get(stage, [None] * len(job.shards)) for stage in of_each]
+    for shard, scored, scanned, trimmed, deduped in zip(job.shards, *tables, strict=True):
         docs = table.read(scored, ["row", "doc_id", "token_count", "quality", *floors])
+        docs = _without_hits(docs, table.read(scanned, ["row", "hits"]), benchmarks)
+        if trimmed is not None:
+            docs = _cut(docs, table.read(trimmed, ["row", "rejected_by", "token_count"]))
         if deduped is not None:
             docs = _rehydrated(docs, table.read(deduped, ["row", "cluster_size"]), job.recipe.mix)
-        hits = table.read(scanned, ["row", "hits"])
-        bad = hits.explode("hits").drop_nulls("hits").unnest("hits").filter(dropped)
-        parts.append(
-            docs.join(
-                bad.select("row").unique(maintain_order=True),
-                on="row",
-                how="anti",
-                maintain_order="left",
-            )
-            .select("doc_id", "token_count", "quality", *floors)
-            .with_columns(domain=pl.lit(shard.source))
-        )
+        usable = docs.select("doc_id", "token_count", "quality", *floors)
+        parts.append(usable.with_columns(domain=pl.lit(shard.source)))
     mixture = plan.mixture(pl.concat(parts), job.recipe.mix, job.recipe.export.shard_tokens)
     outputs = dict(
         mixture.group_by("phase", maintain_order=True).agg(pl.first("output_shards")).iter_rows()
@@ -97,6 +90,23 @@ def mix_shard(job: Job, files: Files) -> dict[str, Any]:
             yield kept.with_columns(rejected_by=reason).select(list(schema.MIXED))
 
     return write_table(job, files, schema.MIXED, frames())
+
+
+def _without_hits(
+    docs: pl.DataFrame, scanned: pl.DataFrame, benchmarks: Sequence[Benchmark]
+) -> pl.DataFrame:
+    """Leave out documents that a hit will drop."""
+    hits = scanned.explode("hits").drop_nulls("hits").unnest("hits").filter(drops(benchmarks))
+    dropped = hits.select("row").unique(maintain_order=True)
+    return docs.join(dropped, on="row", how="anti", maintain_order="left")
+
+
+def _cut(docs: pl.DataFrame, trimmed: pl.DataFrame) -> pl.DataFrame:
+    """Give documents that hits cut the tokens of what will be left; leave out those of which nothing is."""
+    left = trimmed.select("row", gone="rejected_by", left="token_count")
+    known = docs.join(left, on="row", how="left", maintain_order="left")
+    counted = known.filter(pl.col("gone").is_null())
+    return counted.with_columns(token_count=pl.coalesce("left", "token_count")).drop("gone", "left")
 
 
 def _rehydrated(docs: pl.DataFrame, sizes: pl.DataFrame, mix: Mix) -> pl.DataFrame:

@@ -11,6 +11,7 @@ import dagster as dg
 
 from curation_dagster import probed, table
 from curation_dagster.clean.rules import rules_of
+from curation_dagster.decontaminate import judge
 from curation_dagster.decontaminate.account import items_found
 from curation_dagster.dedup import figures
 from curation_dagster.job import Receipt
@@ -18,7 +19,7 @@ from curation_dagster.lineage import BY_NAME, Lineage
 
 Finding = tuple[bool, dict[str, Any]]
 Check = Callable[[Lineage, str, list[Receipt]], Finding]
-_WARN = {"budget", "undamaged", "rules_fired", "buckets_sampled"}
+_WARN = {"text_left", "budget", "undamaged", "rules_fired", "buckets_sampled"}
 _SOME_ROWS, _ENOUGH_ROWS = 100, 10_000  # documents of which a useful rule keeps one; rejects one
 
 
@@ -167,6 +168,30 @@ def probes_found(lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Find
     return not reasons, {"reason": reasons[:50], "found": found}
 
 
+def judge_answered(lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
+    """The judge has an answer to every question, where the recipe asks one; a hit without an answer is not clean.
+
+    `curate benchmarks judge` asks the endpoint what [decontaminate.judge] cache does not hold yet.
+    """
+    found = {
+        name: sum(r.summary["methods"].get(name, 0) for r in receipts)
+        for name in (judge.HELD, judge.UNANSWERED)
+    }
+    unanswered = found[judge.UNANSWERED]
+    asked = lineage.recipe.decontaminate.runs("judge")
+    return not unanswered, {"asked": asked, "unanswered": unanswered, "held": found[judge.HELD]}
+
+
+def text_left(_lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
+    """Something stays of at least one document that hits cut; if of none, cutting is dropping."""
+    rows, kept = (sum(r.summary[name] for r in receipts) for name in ("rows", "kept"))
+    rejected: dict[str, int] = {}
+    for receipt in receipts:
+        for rule, count in receipt.summary["rejected"].items():
+            rejected[rule] = rejected.get(rule, 0) + count
+    return bool(kept) or not rows, {"documents": rows, "kept": kept, "rejected": rejected}
+
+
 def removed_share(lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
     """No source loses more of its documents as duplicates than the recipe's band [dedup] max_removed allows."""
     config = lineage.recipe.dedup
@@ -219,15 +244,19 @@ def budget(lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
 
 
 def copies(lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
-    """The exported rows are the copies that mixing gave to documents decontamination kept, no more and no fewer."""
-    exported = sum(r.summary["rows"] for r in receipts)
-    wanted = sum(lineage.footer(r)["copies"] for r in _all(lineage, "decontaminated"))
-    complete = len(receipts) == len(lineage.partitions("exported"))
-    return exported == wanted or not complete, {
-        "exported": exported,
-        "wanted": wanted,
-        "complete": complete,
+    """The exported rows are the fragments of the copies that mixing gave to documents decontamination kept, exactly.
+
+    Rows are counted, and tokens: what was cut out is in neither.
+    """
+    found = {
+        "rows": sum(r.summary["rows"] for r in receipts),
+        "tokens": sum(r.summary.get("tokens_kept", 0) for r in receipts),
     }
+    footers = [lineage.footer(ref) for ref in _all(lineage, "decontaminated")]
+    wanted = {name: sum(footer[f"exported_{name}"] for footer in footers) for name in found}
+    complete = len(receipts) == len(lineage.partitions("exported"))
+    said = {"exported": found, "wanted": wanted, "complete": complete}
+    return found == wanted or not complete, said
 
 
 def held_out(_lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
@@ -295,7 +324,13 @@ def _of(stage: str) -> dict[str, Check]:
         },
         "repeats": {"schema": schema},
         "classifier": {"held_out": held_out},
-        "scanned": per_shard | {"benchmarks_found": benchmarks_found, "probes_found": probes_found},
+        "scanned": per_shard
+        | {
+            "benchmarks_found": benchmarks_found,
+            "judge_answered": judge_answered,
+            "probes_found": probes_found,
+        },
+        "trimmed": {"schema": schema, "text_left": text_left},
         "mixture": {"budget": budget},
         "decontaminated": per_shard | {"retention": retention},
         "exported": {"schema": schema, "copies": copies},

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from curation_dagster import schema, table
+from curation_dagster import schema, table, tokens
 from curation_dagster.chance import keyed
 from curation_dagster.documents import documents
 from curation_dagster.errors import RecipeError
 from curation_dagster.job import write_table
 from curation_dagster.recipe import FastTextSignal, ImportanceSignal
-from curation_dagster.score import classifier, importance, labelled, tokens
+from curation_dagster.score import classifier, importance, labelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

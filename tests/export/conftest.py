@@ -15,6 +15,7 @@ from curation_dagster import plan, recipe_file, table
 from curation_dagster.annotate.stage import annotate_shard
 from curation_dagster.clean.stage import clean_shard
 from curation_dagster.decontaminate.stage import decide_shard, scan_shard
+from curation_dagster.decontaminate.trim import trim_shard
 from curation_dagster.dedup.repeats_stage import find_repeats
 from curation_dagster.dedup.stage import dedup_shard, find_duplicates, fingerprint_shard
 from curation_dagster.export.release import make_release
@@ -42,6 +43,7 @@ WORK = {
     "classifier": train_classifier,
     "scored": score_shard,
     "scanned": scan_shard,
+    "trimmed": trim_shard,
     "mixture": plan_mixture,
     "mixed": mix_shard,
     "decontaminated": decide_shard,

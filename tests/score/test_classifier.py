@@ -12,10 +12,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from curation_dagster import tokens
 from curation_dagster.chance import share
 from curation_dagster.errors import RecipeError
 from curation_dagster.recipe import Classifier, Score, TrainingText
-from curation_dagster.score import classifier, stage, tokens
+from curation_dagster.score import classifier, stage
 from curation_dagster.section import File
 
 GOOD_WORDS = ["theorem", "lemma", "proof", "measure", "compact", "integral", "set"]

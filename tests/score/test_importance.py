@@ -18,11 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shared_data import DATA
 
+from curation_dagster import tokens
 from curation_dagster.cli import main
 from curation_dagster.errors import RecipeError
 from curation_dagster.recipe import ImportanceSignal, Score
 from curation_dagster.recipe_file import sha256
-from curation_dagster.score import importance, stage, tokens
+from curation_dagster.score import importance, stage
 from curation_dagster.section import File
 from curation_dagster.words import FNV_PRIME, MASK, mix_oracle, term_hash_oracle
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
+from curation_dagster import tokens
 from curation_dagster.errors import RecipeError
 from curation_dagster.recipe import FastTextSignal, Score
-from curation_dagster.score import labelled, stage, tokens
+from curation_dagster.score import labelled, stage
 from curation_dagster.section import File
 
 if TYPE_CHECKING:

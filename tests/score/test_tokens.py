@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shared_data import DATA
 
+from curation_dagster import tokens
 from curation_dagster.errors import RecipeError
-from curation_dagster.score import tokens
 from curation_dagster.section import File
 
 if TYPE_CHECKING:
