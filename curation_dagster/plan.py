@@ -86,6 +86,17 @@ def stored(store: Store) -> dict[str, Shard]:
     return found
 
 
+def stored_shard(store: Store, key: str) -> Shard | None:
+    """Return one shard of a root by its key; None where no plan has it."""
+    source = key.rpartition("-")[0]
+    try:
+        return _read_shard(store, f"plan/{source}/{key}.json", "")
+    except StorageError as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
+            raise
+        return None
+
+
 def plan(recipe: Recipe, store: Store) -> list[Shard]:
     """Plan the input files that no shard has yet; return the new shards.
 

@@ -22,7 +22,7 @@ from curation_dagster.commands.whereabouts import manifest
 from curation_dagster.erased import FOLDER, GONE, Erasures, base_of, without, write
 from curation_dagster.errors import CurationError, IntegrityError, StorageError
 from curation_dagster.export.release import WITHDRAWN, withdrawn
-from curation_dagster.lineage import RECORDS, record_name
+from curation_dagster.lineage import record_name
 from curation_dagster.recipe_file import short_hash
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _reread(store: Store, holder: Holder) -> str | None:
         return None
     count = _held((store, holder))
     made_from = _made_from(store, ref)
-    shard = plan.stored(store).get(ref.partition)
+    shard = plan.stored_shard(store, ref.partition)
     if made_from is None or shard is None:  # nobody knows how it was made
         if count:
             _bury(store, ref.name, count, None)
@@ -203,11 +203,8 @@ def _learned_from(store: Store, holder: Holder) -> int:
         return 0
     section = made_from["recipe"]["classifier"]
     trained = {*section["good"]["shards"], *section["ordinary"]["shards"]}
-    prefixes = {
-        plan.doc_prefix(shard.source, entry.path)
-        for key, shard in plan.stored(store).items()
-        for entry in (shard.inputs if key in trained else ())
-    }
+    shards = [shard for key in sorted(trained) if (shard := plan.stored_shard(store, key))]
+    prefixes = {plan.doc_prefix(s.source, entry.path) for s in shards for entry in s.inputs}
     return sum(doc_id.split("-", 1)[0] in prefixes for doc_id in Erasures.of(store).documents)
 
 
@@ -218,9 +215,12 @@ def _base(store: Store, ref: Ref) -> str | None:
 
 def _made_from(store: Store, ref: Ref) -> dict[str, Any] | None:
     """Read what a file was made from; None where no record says."""
-    name = record_name(ref.stage, ref.partition, ref.input)
-    known = name.rsplit("/", 1)[1] in store.names(f"{RECORDS}/{ref.stage}")
-    return dict(json.loads(store.read(name))) if known else None
+    try:
+        return dict(json.loads(store.read(record_name(ref.stage, ref.partition, ref.input))))
+    except StorageError as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
+            raise
+        return None
 
 
 def _all(

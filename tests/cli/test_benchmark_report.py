@@ -53,6 +53,16 @@ def test_a_flagged_benchmark_is_seen_after_too(copied, curate, instance):
     assert bees["documents"]["dropped"] == 0
 
 
+def test_what_is_cut_is_not_seen_after(copied, instance):
+    change(copied, 'id_field = "id"', 'id_field = "id"\naction = "cut"')
+    done, lineage = run_graph(copied, instance, last="decontaminated")
+    assert not done.failures
+    [bees] = figures(lineage)
+    assert (bees["seen_before"], bees["seen_after"]) == (1, 0)
+    assert bees["documents"]["cut"] > 0
+    assert bees["documents"]["flagged"] == 0
+
+
 def test_the_release_says_it_too(curated):
     folder = curated[0].parent / "store" / "releases" / "tiny"
     assert json.loads((folder / "manifest.json").read_text())["contamination"] == figures(

@@ -171,7 +171,10 @@ def test_after_erasing_no_file_of_the_store_holds_the_text(copied, curate, named
     after = {p.relative_to(store).as_posix() for p in store.rglob("*") if p.is_file()}
     for name in before - after:
         assert f"erased/gone/{name}.json" in after, "what is gone has a tombstone"
-    assert json.loads((store / "releases/tiny/withdrawn.json").read_text())["files_gone"]
+    gone = json.loads((store / "releases/tiny/withdrawn.json").read_text())["files_gone"]
+    assert gone
+    assert json.loads(curate("status", copied, "--json").stdout)["withdrawn_files"] == gone
+    assert "release: withdrawn" in curate("status", copied).stdout
     run, lineage = run_graph(copied, instance)
     assert not run.failures
     assert not run.failed_checks
