@@ -280,7 +280,8 @@ class Probes(Section):
         description="Found of those copied, and of those in other letter case and spacing.",
     )
     min_edited_share: Share = Field(
-        default=0.75, description="Found of those with words left out, and of those rewritten."
+        default=0.5,
+        description="Found of those with words left out, and of those rewritten; of items found verbatim.",
     )
     max_clean_share: Share = Field(
         default=0.0, description="Of the neutral texts, taken for contaminated."

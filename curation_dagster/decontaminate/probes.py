@@ -9,6 +9,7 @@ into the footer of `scanned`, and `probed` says whether they will do. Cost: a fe
 from __future__ import annotations
 
 import re
+from keyword import kwlist
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -30,6 +31,8 @@ _ORDER: Final = {part: place for place, part in enumerate(PARTS)}
 _CLAUSE: Final = re.compile(r".+?(?:[.;:,?!](?=\s|$)|[。，；：？！]|\n|$)\s*", re.DOTALL)
 _EVERY_NTH: Final = 8  # word that `edited` leaves out
 _CHUNK: Final = 7  # words that change places where a text has no clauses
+_NAME: Final = re.compile(r"\b[A-Za-z_]\w*")
+_RENAMED: Final = 5  # of so many names, one
 _UNSPACED: Final = 15  # characters of a word of a script without spaces, at least
 _WORDS: Final = dict(
     enumerate("two three four five six seven eight nine ten eleven twelve".split(), 2)
@@ -48,7 +51,7 @@ def probe(searched: Cascade, config: Decontaminate) -> dict[str, Any]:
     return {
         "items": {b.name: items.get(b.name, 0) for b in config.benchmarks},
         "steps": list(config.steps),
-        "planted": [row for step, rows in found.items() for row in _counted(planted, rows, step)],
+        "planted": [row for step in found for row in _counted(planted, found, step)],
         "clean": [_clean(rows, planted.height, step) for step, rows in found.items()],
     }
 
@@ -93,22 +96,36 @@ def _sample(searched: Cascade, config: Decontaminate) -> pl.DataFrame:
     return picked.select(*_PART, "text", "is_code", *steps)
 
 
-def _counted(planted: pl.DataFrame, found: pl.DataFrame, step: str) -> list[dict[str, Any]]:
-    """Count what a step was to find and found: a hit on the benchmark that overlaps what was planted."""
-    mine = planted.with_row_index("doc").with_columns(pl.col("doc").cast(pl.UInt32))
+def _counted(
+    planted: pl.DataFrame, found: dict[str, pl.DataFrame], step: str
+) -> list[dict[str, Any]]:
+    """Count what a step was to find and found.
+
+    What is rewritten, FUZZY is asked for where it finds the item verbatim: an item too much like its neighbours is
+    not to be told from them, however it is written.
+    """
+    mine = planted.with_columns(hit=_hit(planted, found[step]))
     if step != WHOLE:
         mine = mine.filter(step)
-    elif FUZZY in mine.columns:  # what is rewritten, only that step can be asked for
-        mine = mine.filter(pl.col("kind").is_in(COPIED) | pl.col(FUZZY))
+    if FUZZY in found and step in {FUZZY, WHOLE}:
+        known = planted.filter(_hit(planted, found[FUZZY]), kind=KINDS[0]).select(_PART)
+        rewritten = mine.join(known, on=_PART, how="semi", maintain_order="left")
+        copied = pl.col("kind").is_in(COPIED)
+        mine = pl.concat([mine.filter(copied), rewritten.filter(~copied)])
+    groups = mine.group_by("benchmark", "kind", maintain_order=True).agg(
+        planted=pl.len(), found=pl.col("hit").sum()
+    )
+    return [{"step": step, **row} for row in groups.iter_rows(named=True)]
+
+
+def _hit(planted: pl.DataFrame, found: pl.DataFrame) -> pl.Series:
+    """Say which texts have a hit on their benchmark that overlaps what was planted."""
+    mine = planted.select("benchmark", "start", "end").with_row_index("doc")
     hits = mine.join(
         found.select("doc", "benchmark", first="start", last="end"), on=["doc", "benchmark"]
     )
     hits = hits.filter(pl.col("first") < pl.col("end"), pl.col("last") > pl.col("start"))
-    told = mine.with_columns(hit=pl.col("doc").is_in(hits["doc"].unique().implode()))
-    groups = told.group_by("benchmark", "kind", maintain_order=True).agg(
-        planted=pl.len(), found=pl.col("hit").sum()
-    )
-    return [{"step": step, **row} for row in groups.iter_rows(named=True)]
+    return mine["doc"].is_in(hits["doc"].unique().implode())
 
 
 def _clean(found: pl.DataFrame, first: int, step: str) -> dict[str, Any]:
@@ -148,34 +165,44 @@ def restyled(text: str, is_code: bool = False) -> str:
 
 
 def edited(text: str, is_code: bool = False) -> str:
-    """Leave out every eighth word, in a script without spaces every eighth character; and restyle the rest.
+    """Leave out every eighth word, in a script without spaces every eighth character, of code every eighth line.
 
-    >>> edited("a b c d e f g h i j", True)
-    'a b c d e f g i j'
+    >>> edited("a b c d e f g h i j")
+    'A  b C  d E  f G  i J'
     """
+    if is_code:
+        lines = text.split("\n")
+        gone = range(_EVERY_NTH - 1, len(lines), _EVERY_NTH) or range(1, len(lines) - 1, len(lines))
+        return restyled("\n".join(x for i, x in enumerate(lines) if i not in gone), is_code)
     pieces = re.split(r"(\s+)", text)
     if len(text) > _UNSPACED * len(pieces):
         pieces = [part for char in text for part in (char, "")]
-    kept = [
-        piece
-        for i, piece in enumerate(pieces)
-        if i % (2 * _EVERY_NTH) not in {2 * _EVERY_NTH - 2, 2 * _EVERY_NTH - 1}
-    ]
-    return restyled("".join(kept), is_code)
+    last = 2 * _EVERY_NTH - 2  # the eighth word, and the space behind it
+    return restyled("".join(p for i, p in enumerate(pieces) if i % (last + 2) < last))
 
 
-def paraphrased(text: str, _is_code: bool = False) -> str:
-    """Let clauses change places, every second one first, and write numbers otherwise.
+def paraphrased(text: str, is_code: bool = False) -> str:
+    """Let clauses change places, every second one first, and write numbers otherwise; of code rename every fifth name.
 
     >>> paraphrased("Ann has 3 hens, Bob has two, and Cy has 1500. Who has most?")
     'Bob has 2, Who has most? Ann has three hens, and Cy has 1,500. '
+    >>> paraphrased("a = b + c * d - e / f if a else f", True)
+    'a = b + c * d - e_2 / f if a else f'
     """
+    if is_code:
+        return _renamed(text)
     clauses = [c for c in _CLAUSE.findall(text) if c.strip()]
     if len(clauses) < 3:  # noqa: PLR2004 - two are no order worth speaking of
         words = text.split()
         clauses = [" ".join(words[i : i + _CHUNK]) + " " for i in range(0, len(words), _CHUNK)]
     moved = "".join(c if c[-1].isspace() else f"{c} " for c in clauses[1::2] + clauses[::2])
     return re.sub(r"\b(?:\d{1,3}(?:,\d{3})+|\d+|[a-z]{3,6})\b", _otherwise, moved)
+
+
+def _renamed(text: str) -> str:
+    names = dict.fromkeys(name for name in _NAME.findall(text) if name not in kwlist)
+    renamed = {name: f"{name}_2" for i, name in enumerate(names, 1) if i % _RENAMED == 0}
+    return _NAME.sub(lambda match: renamed.get(match.group(), match.group()), text)
 
 
 def _otherwise(match: re.Match[str]) -> str:

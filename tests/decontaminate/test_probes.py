@@ -89,8 +89,7 @@ def test_ngrams_find_what_is_copied_and_nothing_else(tmp_path):
     ("takes", "says"),
     [
         pytest.param(lambda _: True, ["12 of 12 clean texts taken for contaminated"], id="threshold 0"),
-        pytest.param(lambda _: False, ["rare_terms finds 0 of 6 verbatim", "rare_terms finds 0 of 6 edited",
-                     "cascade finds 0 of 6 edited"], id="threshold above everything"),
+        pytest.param(lambda _: False, ["rare_terms finds none of 6 verbatim"], id="threshold above everything"),
         pytest.param(lambda text: any(q in text for q in QUESTIONS),
                      ["rare_terms finds 0 of 6 edited", "rare_terms finds 0 of 6 paraphrased"], id="threshold 1"),
         pytest.param(lambda text: text not in NEUTRAL, [], id="as it should be"),
