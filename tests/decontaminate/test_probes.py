@@ -105,12 +105,11 @@ def test_a_step_of_a_wrong_threshold_is_named(tmp_path, takes, says):
 
 def test_a_benchmark_of_short_items_and_a_blind_step_fail(tmp_path):
     asked = config(tmp_path)
-    (tmp_path / "b.jsonl").write_text('{"id": 1, "question": "What is it?"}')
-    found = probed.failures(probes.probe(cascade.build(asked), asked), asked)
-    assert found == [
-        "sales: none of its 1 items is long enough to be found",
-        "ngrams: can find no item of any benchmark",
-    ]
+    for count, says in ((7, []), (8, ["ngrams: can find none of 8 items"])):
+        lines = [json.dumps({"id": i, "question": f"What is {i}?"}) for i in range(count)]
+        (tmp_path / "b.jsonl").write_text("\n".join(lines))
+        found = probed.failures(probes.probe(cascade.build(asked), asked), asked)
+        assert found == [f"sales: none of its {count} items is long enough to be found", *says]
 
 
 def test_a_benchmark_or_step_that_was_not_probed_fails(tmp_path):
