@@ -532,6 +532,8 @@ def benchmarks_list(recipe: str, *, as_json: bool, undetectable: bool) -> None:
         click.echo(json.dumps(found) if as_json else "\n".join(lines))
         return
     rows = benchmarks_.listed(config)
+    if not rows:
+        click.echo(f"{recipe} names no benchmarks: [[decontaminate.benchmarks]]", err=True)
     click.echo(json.dumps(rows, indent=1) if as_json else benchmarks_.tell(rows))
 
 

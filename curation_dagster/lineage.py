@@ -73,7 +73,7 @@ STAGES = (
     ),
     Stage("classifier", "1", "none", whole=_TEXT, suffix="bin"),
     Stage("scored", "1", "shard", same=_TEXT, one=("classifier",), follows="deduped"),
-    Stage("scanned", "1", "shard", same=_TEXT, follows="deduped"),
+    Stage("scanned", "2", "shard", same=_TEXT, follows="deduped"),
     Stage("trimmed", "1", "shard", same=(*_TEXT, "scanned")),
     Stage("mixture", "1", "none", whole=("scored", "scanned", "trimmed", "deduped")),
     Stage("mixed", "1", "shard", same=("scored", "deduped"), slice=("mixture",), follows="scored"),
@@ -156,8 +156,8 @@ def sections(recipe: Recipe, stage: str, partition: str) -> dict[str, Any]:  # n
                 "signals": content(score.signals),
             }
         case "scanned":
-            decides = {"action": None, "passage_action": None}
-            items = [content(b) | decides for b in clean_of.benchmarks]
+            unasked = ("action", "passage_action", "version", "licence", "split")
+            items = [content(b) | dict.fromkeys(unasked) for b in clean_of.benchmarks]
             of_hits = {"benchmarks": items, "cut": None, "judge": _judged(clean_of)}
             probes = {"probes": clean_of.probes.items}
             return {"decontaminate": content(clean_of) | of_hits | probes}

@@ -157,6 +157,11 @@ class NGrams(Section):
     min_ngrams: int = Field(
         default=1, ge=1, description="Distinct n-grams of one part of an item that make a hit."
     )
+    min_share: Share = Field(
+        default=0.2,
+        description="count: and this share of the part's n-grams, but of a passage; a page with the law "
+        "that a question quotes does not hold the question.",
+    )
     min_answer_ngrams: int = Field(
         default=8,
         ge=1,
@@ -167,6 +172,12 @@ class NGrams(Section):
         default=False,
         description="count: n-grams also count that have no term longer than two ASCII characters: "
         "alphabets, counting.",
+    )
+    max_items: int = Field(
+        default=20,
+        ge=1,
+        description="N-grams that more parts of items share are templates: they tell no item. count: "
+        "they do not count; gpt3, datatrove, dolma: they count for the first so many.",
     )
     min_terms: int = Field(
         default=8, ge=2, description="gpt3: n-grams of a benchmark of short items have so many."

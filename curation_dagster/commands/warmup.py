@@ -29,7 +29,7 @@ from curation_dagster.dedup.urls import url_hash
 from curation_dagster.documents import without_cuts
 from curation_dagster.ingest.page import page
 from curation_dagster.recipe import Dedup
-from curation_dagster.recipe_decontaminate import Benchmark, Decontaminate
+from curation_dagster.recipe_decontaminate import Benchmark, Decontaminate, Exact
 from curation_dagster.recipe_edits import PiiKind
 from curation_dagster.recipe_repeats import Lines, Paragraphs, Substrings
 from curation_dagster.recipe_steps import Step
@@ -63,7 +63,8 @@ def warmup(folder: Path, *, every: bool = False) -> float:
     item = folder / "item.jsonl"
     item.write_text('{"id": "x", "question": "' + _TEXT + '"}\n', "utf-8")
     benchmark = Benchmark(name="warmup", file=File(path=item))
-    cascade.build(Decontaminate(benchmarks=(benchmark,))).find(texts)
+    every_item = Exact(min_bits=0)
+    cascade.build(Decontaminate(exact=every_item, benchmarks=(benchmark,))).find(texts)
     docs = pl.DataFrame({"row": [0], "text": [_TEXT]}, schema_overrides={"row": pl.UInt32})
     spans = pl.DataFrame(
         {"row": [0], "cuts": [[{"start": 0, "end": 5}]]}, schema_overrides={"row": pl.UInt32}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from curation_dagster.recipe_decontaminate import Decontaminate
 
 EVERY: Final = "all steps"
-_DECIDES: Final = {"action", "passage_action"}  # of a benchmark; what is searched for is the same
+_UNREAD: Final = {"action", "passage_action", "version", "licence", "split"}  # of a benchmark
 _built: dict[str, Cascade] = {}  # the last one, by what it was made from
 
 
@@ -94,8 +94,7 @@ def build(config: Decontaminate) -> Cascade:
     """
     said = content(config) | {"cut": None, "probes": None}
     said["benchmarks"] = [
-        {k: v for k, v in benchmark.items() if k not in _DECIDES}
-        for benchmark in said["benchmarks"]
+        {k: v for k, v in benchmark.items() if k not in _UNREAD} for benchmark in said["benchmarks"]
     ]
     key = short_hash(said)
     if key not in _built:

@@ -5,8 +5,8 @@ with its choices, bare or lettered A, B, C. Case, punctuation and white space do
 
 A form must tell enough to be no chance hit, an answer alone three times as much: it may be a phrase
 that everybody quotes. Each of its distinct terms tells log2(N / n) bits: it is n of the N terms of
-all benchmarks together. "What is it?" tells 11 bits, a sentence of ten words about 80. Forms that
-tell less are not looked for.
+all benchmarks together. Of the six benchmarks in docs/decontamination.md, "What is it?" tells 23
+bits, a question of ten different words about 100. Forms that tell less are not looked for.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from curation_dagster.decontaminate.found import FOUND, ORDER, nothing
-from curation_dagster.decontaminate.index import Grams, build_grams, every_hash
+from curation_dagster.decontaminate.index import Grams, build_grams, every_hash, hashes
 from curation_dagster.recipe_decontaminate import REPLIES
 from curation_dagster.words import buffers, tables
 
@@ -90,12 +90,13 @@ def build(items: pl.DataFrame, config: Decontaminate) -> ExactScan:
     from curation_dagster.decontaminate import exact_kernel, ngram_kernel
 
     section = config.exact
-    alone = items.with_columns(_telling(items["text"], items["text"]))
+    bits = _bits(items["text"])
+    alone = items.with_columns(_telling(items["text"], bits))
     reply = pl.col("part").is_in(REPLIES)
     least = pl.when(reply).then(section.min_answer_bits).otherwise(section.min_bits)
     enough = (pl.col("bits") >= least) & (pl.col("distinct") >= section.min_terms)
     joined = with_choices(alone.filter(~enough).select(items.columns), items)
-    joined = joined.with_columns(_telling(joined["text"], items["text"]))
+    joined = joined.with_columns(_telling(joined["text"], bits))
     forms = pl.concat([alone.filter(enough), joined.filter(enough)])
     data, offsets, owner = buffers(forms["text"])
     lengths, runs = np.empty(forms.height, np.int64), np.empty(forms.height, np.uint64)
@@ -136,27 +137,24 @@ def _lettered(choices: str) -> str:
     return "\n".join(f"{a}. {line}" for a, line in zip(string.ascii_uppercase, lines, strict=False))
 
 
-def _telling(texts: pl.Series, all_texts: pl.Series) -> list[pl.Series]:
+def _bits(texts: pl.Series) -> pl.DataFrame:
+    """Return what each term of the texts tells (hash, bits), by how often it occurs in them."""
+    occurrences, _ = every_hash(texts, [1] * len(texts))
+    share = occurrences.height / pl.len()
+    return occurrences.group_by("hash").agg(bits=share.log(2.0))
+
+
+def _telling(texts: pl.Series, bits: pl.DataFrame) -> list[pl.Series]:
     """Return how many distinct terms each text has (distinct), and what they tell (bits)."""
-    occurrences = _terms(all_texts)
-    bits = occurrences.group_by("hash").agg(
-        bits=(occurrences.height / pl.len()).log(2.0),
-    )
+    terms, _ = hashes(texts, [1] * len(texts))
     told = (
-        _terms(texts)
-        .unique()
-        .join(bits, on="hash")
+        terms.join(bits, on="hash")
         .group_by("unit")
         .agg(bits=pl.sum("bits"), distinct=pl.len().cast(pl.Int64))
     )
     every = pl.DataFrame({"unit": np.arange(len(texts))})
     found = every.join(told, on="unit", how="left", maintain_order="left")
     return [found["bits"].fill_null(0.0), found["distinct"].fill_null(0)]
-
-
-def _terms(texts: pl.Series) -> pl.DataFrame:
-    """List every term (unit, hash), as often as it occurs."""
-    return _grams(texts, 1).select("unit", "hash")
 
 
 def _seeds(forms: pl.DataFrame) -> pl.DataFrame:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 RUN_BYTES: Final = 4 << 20  # of text, a task of a thread
 BLOOM_BITS_PER_SLOT: Final = 8
+PLACES: Final = 1024  # of one n-gram in one document
 MATCHES: Final = {
     "doc": pl.Int64,
     "gram": pl.Int64,
@@ -49,7 +50,11 @@ class Grams:
     owners: pl.DataFrame
 
     def matches(self, texts: pl.Series) -> pl.DataFrame:
-        """List where the texts have an n-gram of the table; MATCHES, by document and place."""
+        """List where the texts have an n-gram of the table; MATCHES, by document and place.
+
+        Of one n-gram in one document, the first PLACES: a page that repeats a common phrase ten
+        thousand times must not cost so many rows for every item that has it.
+        """
         from curation_dagster.decontaminate import ngram_kernel
 
         if self.owners.is_empty():
@@ -64,7 +69,10 @@ class Grams:
 
         rows = np.concatenate(mapped(offsets, work, RUN_BYTES))
         del owner  # the views into it are done with
-        return pl.DataFrame(rows, schema=MATCHES)
+        found = pl.DataFrame(rows, schema=MATCHES)
+        if found.height <= PLACES:
+            return found
+        return found.filter(pl.int_range(pl.len()).over("doc", "gram") < PLACES)
 
 
 def hashes(

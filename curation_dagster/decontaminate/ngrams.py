@@ -22,9 +22,10 @@ from curation_dagster.words import terms_oracle
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from curation_dagster.recipe_decontaminate import Decontaminate
+    from curation_dagster.recipe_decontaminate import Decontaminate, NGrams
 
 METHOD = "ngrams"
+ROUNDING = 1e-9  # a fifth of five is one, whatever 0.2 is in binary
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,7 @@ class NGramScan:
         if shared.is_empty():
             return nothing()
         return (
-            matches.join(shared.select("doc").unique(), on="doc", how="semi")
-            .join(table.owners, on="gram")
-            .join(shared, on=["doc", "unit"])
+            matches.join(shared.join(table.owners, on="unit"), on=["doc", "gram"])
             .sort("doc", "unit", "place")
             .with_columns(cluster=clusters(abs(table.size)))
             .group_by("doc", "unit", "cluster")
@@ -112,13 +111,14 @@ def build(items: pl.DataFrame, config: Decontaminate) -> NGramScan | simple.Simp
     if section.ignore is not None:
         sizes = sorted(set(units["size"].to_list()))
         pairs = pairs.join(ignored(section.ignore.path, sizes), on="hash", how="anti")
+    pairs = _told_apart(pairs, section)
     counts = pairs.group_by("unit").agg(ngram_count=pl.len().cast(pl.Int64))
     units = units.join(counts, on="unit", how="left", maintain_order="left").with_columns(
         pl.col("ngram_count").fill_null(0)
     )
     units = units.with_columns(needed=pl.min_horizontal("ngram_count", pl.lit(section.min_ngrams)))
     if section.policy == "count":
-        units = _asked_more(units, section.min_answer_ngrams)
+        units = _asked_more(units, section)
         found = units.filter(pl.col("ngram_count") > 0)
         pairs = pairs.join(found.select("unit"), on="unit", how="semi")
     pairs = pairs.join(units.select("unit", "size"), on="unit")
@@ -129,9 +129,24 @@ def build(items: pl.DataFrame, config: Decontaminate) -> NGramScan | simple.Simp
     return NGramScan(units.select(*wanted, "needed"), tables)
 
 
-def _asked_more(units: pl.DataFrame, least: int) -> pl.DataFrame:
-    """Ask more of answers and choices; those with too few n-grams have none that count."""
-    reply = pl.col("part").is_in(REPLIES)
+def _told_apart(pairs: pl.DataFrame, section: NGrams) -> pl.DataFrame:
+    """Limit the units of one n-gram: a template of a thousand items costs as many rows a match."""
+    if section.policy == "count":
+        return pairs.filter(pl.len().over("hash") <= section.max_items)
+    return pairs.sort("hash", "unit").filter(
+        pl.int_range(pl.len()).over("hash") < section.max_items
+    )
+
+
+def _asked_more(units: pl.DataFrame, section: NGrams) -> pl.DataFrame:
+    """Ask for a share of the n-grams, and more of answers and choices; those with too few have none that count.
+
+    Of a passage any overlap is told: it is a figure, seldom a reason to drop.
+    """
+    least, reply = section.min_answer_ngrams, pl.col("part").is_in(REPLIES)
+    share = (pl.col("ngram_count") * section.min_share - ROUNDING).ceil().cast(pl.Int64)
+    asked = pl.when(pl.col("part") == "passage").then(0).otherwise(share)
+    units = units.with_columns(needed=pl.max_horizontal("needed", asked))
     lacking = reply & (pl.col("ngram_count") < least)
     return units.with_columns(
         ngram_count=pl.when(lacking).then(0).otherwise("ngram_count"),

@@ -69,9 +69,7 @@ class SimpleScan:
         if likely.is_empty():
             return nothing()
         rows = (
-            matches.join(likely.select("doc").unique(), on="doc", how="semi")
-            .join(self.table.owners, on="gram")
-            .join(likely, on=["doc", "unit"], how="semi")
+            matches.join(likely.join(self.table.owners, on="unit"), on=["doc", "gram"])
             .sort("doc", "unit", "place")
             .with_columns(
                 cluster=(pl.col("place").diff() > self.config.max_misses)

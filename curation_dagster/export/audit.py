@@ -26,6 +26,7 @@ _BREAK: Final = r"[^\p{L}\p{M}\p{N}]+"
 _NO_WORDS: Final = 2  # bytes of a normalised text without words
 _VARIANTS: Final = {"ς": "σ", "\u0307": ""}
 _PATTERNS_AT_ONCE: Final = 50_000
+_ROUNDING: Final = 1e-9
 _SHORT: Final = 2  # characters of words that make an enumeration, if all are
 
 
@@ -127,19 +128,25 @@ def benchmark_ngrams(config: Decontaminate) -> pl.DataFrame:
     lets pass, they say nothing.
     """
     section = config.ngrams
-    rows: set[tuple[str, str, int]] = set()
+    schema = {"gram": pl.String, "item": pl.String, "needed": pl.Int64, "drops": pl.Boolean}
+    rows: set[tuple[str, str, int, bool]] = set()
     if config.runs("ngrams") and section.policy == "count":
         for benchmark in config.benchmarks:
             for part, texts in _parts(benchmark):
-                least = section.min_answer_ngrams if part in REPLIES else 1
+                drops = benchmark.action_on(part) != "flag"
+                reply = section.min_answer_ngrams if part in REPLIES else 1
+                least = max(reply, section.min_ngrams)
                 for number, text in enumerate(normalised(texts)):
+                    item = f"{benchmark.name}/{number}/{part}"
                     found = _grams(text.split(), section)
-                    if len(found) >= least:
-                        item = f"{benchmark.name}/{number}/{part}"
-                        needed = max(least, section.min_ngrams)
-                        rows |= {(gram, item, needed) for gram in found}
-    schema = {"gram": pl.String, "item": pl.String, "needed": pl.Int64}
-    return pl.DataFrame(sorted(rows), schema=schema, orient="row")
+                    rows |= {(gram, item, least, drops) for gram in found}
+    frame = pl.DataFrame(sorted(rows), schema=schema, orient="row")
+    told_apart = frame.filter(pl.len().over("gram") <= section.max_items)
+    enough = told_apart.filter(pl.len().over("item") >= pl.col("needed"))
+    share = (pl.len().over("item") * section.min_share - _ROUNDING).ceil().cast(pl.Int64)
+    whole = pl.when(pl.col("item").str.ends_with("/passage")).then(0).otherwise(share)
+    needed = enough.with_columns(needed=pl.max_horizontal("needed", whole))
+    return needed.filter("drops").drop("drops")
 
 
 def _grams(words: list[str], section: NGrams) -> set[str]:
@@ -153,7 +160,7 @@ def _grams(words: list[str], section: NGrams) -> set[str]:
 
 
 def _parts(benchmark: Benchmark) -> list[tuple[str, pl.Series]]:
-    """Return the text of every part that is a reason to drop."""
+    """Return the text of every part."""
     path = benchmark.file.path
     if path.suffix == ".parquet":
         frame = pl.read_parquet(path)
@@ -169,8 +176,7 @@ def _parts(benchmark: Benchmark) -> list[tuple[str, pl.Series]]:
     return [
         (part, frame.select(pl.concat_str(fields, separator="\n")).to_series())
         for part in PARTS
-        if benchmark.action_on(part) != "flag"
-        and (fields := [_as_text(frame, name) for name in benchmark.fields(part)])
+        if (fields := [_as_text(frame, name) for name in benchmark.fields(part)])
     ]
 
 

@@ -223,7 +223,21 @@ def test_explain_names_the_kept_twin(curated, curate):
 
 def test_explain_names_the_benchmark_item(curated, curate):
     doc_id = rejected(curated[2], "decontaminated", "decontaminate.exact")
-    assert "holds bees/bees" in curate("explain", doc_id, "--recipe", curated[0]).stdout
+    told = curate("explain", doc_id, "--recipe", curated[0])
+    assert "holds bees/bees" in told.stdout
+    hits = [
+        line.split(maxsplit=1)[1]
+        for line in told.stdout.splitlines()
+        if line.startswith("    hit ")
+    ]
+    item = json.loads((curated[0].parent / "corpus/benchmark.jsonl").read_text().splitlines()[0])
+    words = item["question"].split()
+    assert [hit.split(", bytes")[0] for hit in hits] == [
+        "bees/bees question, exact 1.000", "bees/bees question, ngrams 1.000",
+    ]  # fmt: skip
+    shown = f": {' '.join(words[:3])} [{len(words) - 5} words] {' '.join(words[-2:])}".rstrip("?.")
+    assert all(hit.rstrip("?.").endswith(shown) for hit in hits)
+    assert item["question"] not in told.stdout, "what a benchmark asks is not spread further"
 
 
 def test_explain_finds_the_output_file_that_holds_the_document(curated):

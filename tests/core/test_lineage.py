@@ -282,6 +282,13 @@ CHANGES = [
     ),
     pytest.param(
         'name = "quiz"',
+        'name = "quiz"\nlicence = "MIT"\nversion = "2"\nsplit = "test"',
+        set(),
+        None,
+        id="what a benchmark is called by its publisher",
+    ),
+    pytest.param(
+        'name = "quiz"',
         'name = "quiz"\naction = "flag"',
         {"mixture", "mixed", "decontaminated", *LATER},
         {"scored", "scanned", "deduped"},
@@ -289,7 +296,7 @@ CHANGES = [
     ),
     pytest.param(
         'name = "quiz"',
-        'name = "quiz"\nkind = "math"',
+        'name = "quiz"\nquestion = ["id"]',
         {"scanned", "mixture"},
         {"scored", "deduped"},
         id="how a benchmark is read",

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
+from curation_dagster import threads
 from curation_dagster.decontaminate import cascade
 from curation_dagster.decontaminate.account import Account, items_found
 from curation_dagster.decontaminate.found import FOUND, as_lists
-from curation_dagster.recipe_decontaminate import Benchmark, Decontaminate, Exact
+from curation_dagster.recipe_decontaminate import Benchmark, Decontaminate, Exact, NGrams
 from curation_dagster.schema import HITS
 from curation_dagster.section import File
 
@@ -31,7 +32,9 @@ def config(folder: Path, **said: Any) -> Decontaminate:
     path = folder / "items.jsonl"
     if not path.exists():
         path.write_text("".join(json.dumps(row) + "\n" for row in ROWS), "utf-8")
-    of = Benchmark(name="wicks", file=File(path=path), id_field="id", **said.pop("benchmark", {}))
+    of = Benchmark(
+        **{"name": "wicks", "file": File(path=path), "id_field": "id"} | said.pop("benchmark", {})
+    )
     return Decontaminate(
         **{"steps": ("exact", "ngrams"), "exact": Exact(min_bits=20)} | said, benchmarks=(of,)
     )
@@ -104,3 +107,27 @@ def test_no_benchmarks() -> None:
     built = cascade.build(Decontaminate())
     assert built.find(pl.Series(["one two three", None])).is_empty()
     assert built.undetectable()[cascade.EVERY].is_empty()
+
+
+@pytest.mark.parametrize("policy", ["count", "gpt3", "datatrove", "dolma", "simple"])
+def test_one_two_and_four_threads_find_the_same(
+    policy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package_descriptions: list[str]
+) -> None:
+    """Real text; the items are pieces of some of it."""
+    rows = [
+        {"question": max(text.splitlines(), key=len), "answer": text[300:900]}
+        for text in package_descriptions[:40:2]
+    ]
+    (tmp_path / "items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    section = config(tmp_path, benchmark={"id_field": None, "question": ("question",), "answer": ("answer",)},
+                     ngrams=NGrams(policy=policy))  # fmt: skip
+    built = cascade.build(section)
+    texts = pl.Series([*package_descriptions[:60], None])
+    found = []
+    for count in (1, 2, 4):
+        monkeypatch.setattr(threads.pl, "thread_pool_size", lambda count=count: count)
+        monkeypatch.setattr("curation_dagster.decontaminate.index.RUN_BYTES", 1 << 14)
+        found.append(built.find(texts))
+    assert set(found[0]["method"]) == {"exact", "ngrams"}
+    assert found[0].equals(found[1])
+    assert found[0].equals(found[2])

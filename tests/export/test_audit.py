@@ -153,24 +153,37 @@ def test_planted_ngrams(tmp_path, text, hit) -> None:
 )
 def test_several_ngrams_of_one_item(tmp_path, least, words, hit) -> None:
     part = " ".join(QUESTION.split()[:words])
-    chosen = config(benchmark(tmp_path, QUESTION), ngrams=NGrams(terms=4, min_ngrams=least))
+    chosen = config(
+        benchmark(tmp_path, QUESTION), ngrams=NGrams(terms=4, min_ngrams=least, min_share=0)
+    )
     assert audit([exported(tmp_path, [part])], chosen).contaminated == hit
     again = exported(tmp_path, [f"{part}. Again: {part}."], name="again")
     assert audit([again], chosen).contaminated == hit, "distinct n-grams are counted"
     apart = [" ".join(QUESTION.split()[i : i + 4]) for i in range(words - 3)]
     other = config(
-        benchmark(tmp_path, *apart, name="apart"), ngrams=NGrams(terms=4, min_ngrams=least)
+        benchmark(tmp_path, *apart, name="apart"),
+        ngrams=NGrams(terms=4, min_ngrams=least, min_share=0),
     )
     found = audit([exported(tmp_path, [part], name="y")], other).contaminated
     assert found == (least == 1), "n-grams of different items do not add up"
 
 
+@pytest.mark.parametrize(("share", "hit"), [(0.27, True), (0.28, False)])
+def test_a_share_of_an_item_is_asked_for(tmp_path, share, hit) -> None:
+    """Three of eleven n-grams are .273."""
+    chosen = config(benchmark(tmp_path, QUESTION), ngrams=NGrams(terms=4, min_share=share))
+    part = " ".join(QUESTION.split()[3:9])
+    assert audit([exported(tmp_path, [part])], chosen).contaminated == hit
+
+
 def test_overlapping_ngrams_and_pattern_slices(tmp_path, monkeypatch) -> None:
     """With patterns searched a few at a time the same is found."""
-    questions = [f"alpha beta gamma delta item {i} epsilon zeta" for i in range(30)]
-    chosen = config(benchmark(tmp_path, *questions), ngrams=NGrams(terms=5, min_ngrams=4))
+    questions = [f"alpha beta gamma delta item {i} epsilon zeta" for i in range(20)]
+    chosen = config(
+        benchmark(tmp_path, *questions), ngrams=NGrams(terms=5, min_ngrams=4, min_share=0)
+    )
     path = exported(
-        tmp_path, [questions[7], questions[29] + " x", OTHER, "alpha beta gamma delta item"]
+        tmp_path, [questions[7], questions[19] + " x", OTHER, "alpha beta gamma delta item"]
     )
     whole = audit([path], chosen)
     assert whole.contaminated_examples == ("x0", "x1")

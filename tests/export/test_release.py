@@ -42,7 +42,7 @@ def test_every_planted_reason_is_counted(stages) -> None:
     rejected = {rule: n for s in stages for rule, n in s["rejected"].items()}
     for rule, count in {
         "ingest.malformed": 3, "ingest.no_text": 3, "clean.gopher_min_words": 1,
-        "dedup.exact": 2, "decontaminate.exact": 1,
+        "dedup.exact": 2, "decontaminate.ngrams": 1,
     }.items():  # fmt: skip
         assert rejected.get(rule) == count, (rule, rejected)
 
@@ -228,7 +228,7 @@ def test_the_card_says_what_the_manifest_says(manifest) -> None:
     assert f"`{manifest['recipe_digest']}`" in text
     for file in manifest["files"]:
         assert file["sha256"] in text
-    for rule in ("dedup.exact 2", "ingest.malformed 3", "decontaminate.exact 1"):
+    for rule in ("dedup.exact 2", "ingest.malformed 3", "decontaminate.ngrams 1"):
         assert rule in text
     assert "found 0 exact duplicates and 0 documents with benchmark n-grams" in text
     for line in text.splitlines():
