@@ -251,7 +251,6 @@ dim = 8
 buckets = 2000
 
 [decontaminate]
-steps = ["ngrams"]
 [[decontaminate.benchmarks]]
 name = "bees"
 file = {{ path = "corpus/benchmark.jsonl" }}
