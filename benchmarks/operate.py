@@ -1,6 +1,6 @@
 """What operating costs apart from the work: many partitions, nothing to do, Dagster beside the engine, as JSON lines.
 
-A corpus of `--shards` files of one document each (default 10,000), a shard a file. CPU seconds of whole processes, start-up in them.
+A corpus of `--shards` files of one document each (default 10,000), a shard a file; CPU seconds of whole processes.
 
     python benchmarks/operate.py [--shards 10000] [--run-shards 100]
 """

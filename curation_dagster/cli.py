@@ -436,6 +436,49 @@ def duplicates(recipe: str, as_json: bool, top: int) -> None:
     duplicates_.show(duplicates_.duplicates(open_lineage(recipe), top), as_json=as_json)
 
 
+NAMED = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@main.command()
+@click.argument("recipe")
+@click.option("--texts", type=NAMED, help="What is named: text, JSONL, Parquet, HTML, as a source.")
+@click.option("--urls", type=NAMED, help="What is named: a url a line.")
+@click.option("--ids", type=NAMED, help="What is named: a doc_id a line.")
+@click.option(
+    "--min-share",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.5,
+    show_default=True,
+    help="Share of a text's 13-grams that a document holds, or more.",
+)
+@click.option(
+    "--named-only",
+    is_flag=True,
+    help="Leave other documents alone that have the text of one found.",
+)
+@click.option("--erase", is_flag=True, help="Blank what is found in every stored file, for good.")
+@click.option("--yes", is_flag=True, help="Do not ask before erasing.")
+@click.option("--verify", is_flag=True, help="Look whether any file holds what was erased before.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def takedown(recipe: str, **chosen: Any) -> None:  # noqa: ANN401 - `takedown.Options` has the types
+    """List what of RECIPE's root holds the texts, urls or ids that a rights holder names.
+
+    Documents, shards, files, releases: of every stored file with text, whichever recipe made it. Nothing is
+    changed without --erase, which writes a list of hashes and ids, replaces `raw` by one whose rows are
+    ingest.erased, and removes what was made from the texts; the next run makes it anew. Read again from its source,
+    or in a later crawl, an erased text stays out. The source's own files are not touched.
+
+    Exit codes: 0, 1 when a file cannot be read, 2 for a wrong call, 3 when --verify finds an erased text.
+    """
+    from curation_dagster.commands import takedown as takedown_
+
+    options = takedown_.Options(**chosen)
+    if options.verify == options.names_something or (options.verify and options.erase):
+        msg = "name something by --texts, --urls or --ids; or look again by --verify alone"
+        raise click.UsageError(msg)
+    raise SystemExit(takedown_.run(open_lineage(recipe), options))
+
+
 @main.command()
 @click.argument("recipe")
 @click.argument("other")
@@ -597,6 +640,29 @@ def benchmarks_common(recipe: str, source: Path, target: Path, max_documents: in
     config = load(find_recipe(recipe), completed).decontaminate
     found = benchmarks_.common(config, source, target, max_documents)
     click.echo(f"{target}: {counted(found, 'n-gram')}")
+
+
+@benchmarks.command("report")
+@click.argument("recipe")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--examples",
+    type=click.IntRange(0, 1000),
+    default=2,
+    show_default=True,
+    help="Nearest and farthest hits to show of each benchmark.",
+)
+def benchmark_report(recipe: str, as_json: bool, examples: int) -> None:
+    """Say how much of each benchmark the corpus of RECIPE held, before and after the decision on it.
+
+    Items found, by method; documents dropped, cut, flagged and not in the mixture; the nearest and the farthest
+    hits, most of their words hidden. Reads stored tables; of text, the documents it shows.
+
+    Exit codes: 0, 1 when `scanned` or `decontaminated` is not current, 2 for a wrong call or recipe.
+    """
+    from curation_dagster.commands import benchmark_report as report_
+
+    report_.show(report_.report(open_lineage(recipe), examples), as_json=as_json)
 
 
 @benchmarks.command(name="judge")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Literal
 
-from curation_dagster import plan, table
+from curation_dagster import erased, plan, table
 from curation_dagster.annotate import lid_model
 from curation_dagster.decontaminate import judge_questions
 from curation_dagster.dedup.minhash import Near, parameters
@@ -85,7 +85,7 @@ STAGES = (
         whole=(*_TEXT, "scored", "mixed", "decontaminated"),
         one=("mixture",),
     ),
-    Stage("release", "1", "none", whole=("exported",), suffix="json"),
+    Stage("release", "2", "none", whole=("exported",), suffix="json"),
 )
 BY_NAME = {stage.name: stage for stage in STAGES}
 
@@ -161,7 +161,8 @@ def sections(recipe: Recipe, stage: str, partition: str) -> dict[str, Any]:  # n
             unasked = ("action", "passage_action", "version", "licence", "split")
             items = [content(b) | dict.fromkeys(unasked) for b in clean_of.benchmarks]
             of_hits = {"benchmarks": items, "cut": None, "judge": _judged(clean_of)}
-            return {"decontaminate": content(clean_of) | of_hits}
+            probes = {"probes": clean_of.probes.items}
+            return {"decontaminate": content(clean_of) | of_hits | probes}
         case "trimmed":
             return {
                 "actions": actions,
@@ -244,6 +245,7 @@ class Lineage:
         self.shards = {shard.key: shard for shard in plan.shards(recipe, store)}
         self._listed: dict[str, dict[str, list[Ref]]] = {}
         self._made_from: dict[tuple[str, str], dict[str, Any] | None] = {}
+        self.erasures = erased.Erasures.of(store)
 
     def partitions(self, stage: str) -> list[str]:
         """Return a stage's partition keys: shards in plan order, `all`, or the mixture's output shards."""
@@ -346,12 +348,23 @@ class Lineage:
         }
         if spec.name == "raw":
             made_from["inputs"] = [i.said for i in self.shards[partition].inputs]
+            base = erased.base_of(made_from)
+            if applying := self.erasures.applying(self.shards[partition], base):
+                made_from[erased.FOLDER] = applying
         if spec.name in {"duplicates", "repeats", "mixture"}:
             made_from["order"] = [[s.key, s.generation] for s in self.shards.values()]
         if spec.name == "release":  # what a manifest says besides the files
             mixture = self.current("mixture", ALL)
             made_from["funnel"] = short_hash(funnel(self)["stages"])
             made_from["mixture"] = mixture.output if mixture else None
+            made_from["hits"] = short_hash(
+                [
+                    ref.output
+                    for stage in ("scanned", "decontaminated")
+                    for key in self.shards
+                    if (ref := self.current(stage, key))
+                ]
+            )
             made_from["stages"] = {s.name: s.code_version for s in stages(self.recipe)}
         for parent, refs in parents.items():
             if parent in spec.slice:

@@ -74,6 +74,29 @@ def shards(recipe: Recipe, store: Store) -> list[Shard]:
     return sorted(found, key=lambda s: (s.generation, s.source, s.number))
 
 
+def stored(store: Store) -> dict[str, Shard]:
+    """Return every shard of a root, whichever recipe planned it, by key; its inputs have no url."""
+    found = {}
+    for source in store.folders("plan"):
+        names = [n for n in store.names(f"plan/{source}") if n.endswith(".json")]
+        for name in names:
+            if name != _DEFINITION:
+                shard = _read_shard(store, f"plan/{source}/{name}", "")
+                found[shard.key] = shard
+    return found
+
+
+def stored_shard(store: Store, key: str) -> Shard | None:
+    """Return one shard of a root by its key; None where no plan has it."""
+    source = key.rpartition("-")[0]
+    try:
+        return _read_shard(store, f"plan/{source}/{key}.json", "")
+    except StorageError as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
+            raise
+        return None
+
+
 def plan(recipe: Recipe, store: Store) -> list[Shard]:
     """Plan the input files that no shard has yet; return the new shards.
 

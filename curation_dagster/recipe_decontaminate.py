@@ -284,6 +284,23 @@ class Cut(Section):
     )
 
 
+class Probes(Section):
+    """Items planted in neutral text and searched for in every run; below these shares a check fails."""
+
+    items: int = Field(default=8, ge=1, description="Planted of each benchmark, a keyed sample.")
+    min_copied_share: Share = Field(
+        default=0.9,
+        description="Found of those copied, and of those in other letter case and spacing.",
+    )
+    min_edited_share: Share = Field(
+        default=0.5,
+        description="Found of those with words left out, and of those rewritten; of items found verbatim.",
+    )
+    max_clean_share: Share = Field(
+        default=0.0, description="Of the neutral texts, taken for contaminated."
+    )
+
+
 class Decontaminate(Section):
     """Benchmark items found in documents: copied, in part, or rephrased."""
 
@@ -300,6 +317,7 @@ class Decontaminate(Section):
     rerank: Rerank | None = None
     judge: Judge | None = None
     cut: Cut = Cut()
+    probes: Probes = Probes()
     benchmarks: tuple[Benchmark, ...] = ()
 
     @model_validator(mode="before")

@@ -201,9 +201,16 @@ class Store:
                 self.fs.put_file(str(scratch), self.path(name))
 
     def remove(self, name: str) -> None:
-        """Remove a rendering, or a partition that nobody needs (`commands.space`)."""
+        """Remove a rendering; a partition only if nobody needs it, or its text must not be kept."""
         with storage_errors(name):
             self.fs.rm_file(self.path(name))
+
+    def busy(self) -> list[str]:
+        """Name the scratch folders that others may be writing in: of live processes, or of other hosts."""
+        self.sweep()
+        base = self._scratch_base
+        names = [folder.name for folder in base.iterdir()] if base.is_dir() else []
+        return sorted(name for name in names if not name.startswith(_owner()))
 
     def read(self, name: str) -> bytes:
         """Read a small file whole."""

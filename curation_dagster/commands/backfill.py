@@ -17,7 +17,7 @@ import urllib3
 from rich.console import Console
 
 from curation_dagster import plan
-from curation_dagster.commands.run import progress_bar
+from curation_dagster.commands.progress import bars
 from curation_dagster.commands.validate import validate
 from curation_dagster.counted import counted
 from curation_dagster.errors import CurationError, RecipeError, StorageError
@@ -217,7 +217,7 @@ def _targets(
 
 def _watch(server: Server, backfill: str) -> str:
     """Show what the backfill has done until it ends; return its last status."""
-    with progress_bar(Console(stderr=True)) as progress:
+    with bars(Console(stderr=True)) as progress:
         tasks: dict[str, Any] = {}
         while True:
             found = server.ask(STATUS, id=backfill)

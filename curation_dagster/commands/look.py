@@ -18,6 +18,7 @@ from curation_dagster.commands import damage
 from curation_dagster.counted import counted
 from curation_dagster.documents import documents
 from curation_dagster.errors import IntegrityError, RecipeError
+from curation_dagster.export.release import withdrawn
 from curation_dagster.funnel import top_reasons
 from curation_dagster.lineage import ALL, BY_NAME, stages
 from curation_dagster.verdict import describe
@@ -41,8 +42,9 @@ def status(lineage: Lineage, *, verify: bool, as_json: bool) -> int:
         if verify:
             damaged += _damaged(lineage, [r for k in keys if (r := lineage.current(stage.name, k))])
     unreadable = damage.of_inputs(lineage)
+    gone = withdrawn(lineage.store, lineage.recipe.name)
     if as_json:
-        said = {"recipe": lineage.recipe.name, "stages": found}
+        said = {"recipe": lineage.recipe.name, "stages": found, "withdrawn_files": gone}
         click.echo(json.dumps(said | {"damaged": damaged, "damaged_inputs": unreadable}, indent=1))
     else:
         shown = Table("stage", *STATES)
@@ -53,6 +55,9 @@ def status(lineage: Lineage, *, verify: bool, as_json: bool) -> int:
             click.secho(f"raw: {damage.told(unreadable)}", fg="yellow")
         for message in damaged:
             click.secho(message, fg="red")
+        if gone:
+            held = counted(len(gone), "file")
+            click.secho(f"release: withdrawn, {held} held what was taken down; run again", fg="red")
     return 1 if damaged else 0
 
 

@@ -6,20 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.table import Table
 
-from curation_dagster import engine, plan
+from curation_dagster import plan
 from curation_dagster.commands import damage
 from curation_dagster.commands.look import print_funnel, print_mixture
+from curation_dagster.commands.progress import watched
 from curation_dagster.commands.validate import validate
 from curation_dagster.counted import counted
 from curation_dagster.errors import RecipeError
@@ -59,19 +51,8 @@ def run(recipe: Recipe, folder: Path, options: Options) -> int:
     wanted, shards, lineage = _prepare(recipe, options, console)
     lineage.store.sweep()
     instance_.quiet()
-    with instance_.instance(folder) as instance, progress_bar(console) as progress:
-        tasks: dict[str, TaskID] = {}
-
-        def watch(label: str, done: int, total: int) -> None:
-            if label not in tasks:
-                tasks[label] = progress.add_task(label, total=total)
-            progress.update(tasks[label], completed=done, total=total)
-
-        token = engine.observer.set(watch)
-        try:
-            done = launch.launch(instance, recipe, wanted, shards, force=options.force)
-        finally:
-            engine.observer.reset(token)
+    with instance_.instance(folder) as instance, watched(console):
+        done = launch.launch(instance, recipe, wanted, shards, force=options.force)
     return _conclude(recipe, done, console, whole=options.last in {None, "release"})
 
 
@@ -195,11 +176,3 @@ def _past_seconds(instance: dg.DagsterInstance, recipe: Recipe, stage: Stage) ->
         materialization = record.asset_materialization
         if materialization and "seconds" in materialization.metadata:
             yield float(str(materialization.metadata["seconds"].value))
-
-
-def progress_bar(console: Console) -> Progress:
-    """Make the progress bars of partitions, by stage."""
-    return Progress(
-        SpinnerColumn(), TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        console=console,
-    )  # fmt: skip

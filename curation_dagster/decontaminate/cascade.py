@@ -96,7 +96,7 @@ def build(config: Decontaminate) -> Cascade:
     Raises:
         RecipeError: if a benchmark or a model cannot be read.
     """
-    said = content(config) | {"cut": None}
+    said = content(config) | {"cut": None, "probes": None}
     said["benchmarks"] = [
         {k: v for k, v in benchmark.items() if k not in _UNREAD} for benchmark in said["benchmarks"]
     ]

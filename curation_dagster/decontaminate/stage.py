@@ -15,6 +15,7 @@ from curation_dagster.decontaminate import cascade
 from curation_dagster.decontaminate.account import Account
 from curation_dagster.decontaminate.found import as_lists
 from curation_dagster.decontaminate.offsets import uncut_span
+from curation_dagster.decontaminate.probes import probe
 from curation_dagster.decontaminate.verdicts import decide
 from curation_dagster.documents import documents
 from curation_dagster.job import write_table
@@ -49,7 +50,7 @@ def scan_shard(job: Job, files: Files) -> dict[str, Any]:
         job, files, schema.SCANNED, frames(), items=searched.ids.height,
         undetectable=searched.undetectable()[cascade.EVERY].height,
         undetectable_by_step=searched.undetectable_counts(), found=account.found, methods=account.methods,
-        thresholds=cascade.thresholds(config),
+        thresholds=cascade.thresholds(config), probes=probe(searched, config),
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from curation_dagster.recipe_decontaminate import PARTS, REPLIES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from curation_dagster.recipe_decontaminate import Benchmark, Decontaminate, NGrams
@@ -42,11 +42,14 @@ class Audit:
     ngrams_searched: int
     duplicates_allowed: bool = False
     within_source: bool = False
+    erased: int = 0
+    erased_examples: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
         """Whether nothing was found that the recipe does not allow."""
-        return not self.contaminated and (self.duplicates_allowed or not self.duplicates)
+        allowed = self.duplicates_allowed or not self.duplicates
+        return allowed and not self.contaminated and not self.erased
 
 
 def audit(
@@ -55,8 +58,12 @@ def audit(
     *,
     duplicates_allowed: bool = False,
     within_source: bool = False,
+    erased: Collection[str] = (),
 ) -> Audit:
-    """Search exported files; copies of one document are no duplicates, nor, `within_source`, texts of two sources."""
+    """Search exported files; copies of one document are no duplicates, nor, `within_source`, texts of two sources.
+
+    Documents of `erased` must not be there at all.
+    """
     grams = benchmark_ngrams(config)
     patterns = grams["gram"].unique(maintain_order=True)
     seen: list[pl.DataFrame] = []
@@ -88,6 +95,9 @@ def audit(
     )  # texts of symbols alone are compared by nobody
     twins = worded.filter(pl.struct(same).is_duplicated())
     hits = docs.filter("hit")
+    taken_down = docs.filter(
+        pl.col("doc_id").is_in(pl.Series(sorted(erased), dtype=pl.String).implode())
+    )
     removable = twins.height - twins.select(same).n_unique()
     return Audit(
         documents=docs["doc_id"].n_unique(),
@@ -98,6 +108,8 @@ def audit(
         ngrams_searched=len(patterns),
         duplicates_allowed=duplicates_allowed,
         within_source=within_source,
+        erased=taken_down.height,
+        erased_examples=tuple(taken_down["doc_id"].head(5)),
     )
 
 

@@ -40,6 +40,7 @@ def card(manifest: dict[str, Any]) -> str:
         )
         if manifest["benchmarks"]
         else "None.",
+        *([_benchmarks(manifest["contamination"])] if manifest["contamination"] else []),
         "## Audit",
         _audit(manifest["audit"]),
         "## Files",
@@ -61,6 +62,27 @@ def funnel_table(stages: list[dict[str, Any]]) -> str:
         for s in stages
     ]
     return _table(("stage", "in", "kept", "tokens kept", "top reasons"), rows)
+
+
+def _benchmarks(found: list[dict[str, Any]]) -> str:
+    """Write how much of each benchmark there was, as a table."""
+    columns = (
+        "benchmark",
+        "items",
+        "undetectable",
+        "seen_before",
+        "seen_after",
+        "by_method",
+        "documents",
+    )
+    told = [
+        row | {name: _listed(row[name]) for name in ("by_method", "documents")} for row in found
+    ]
+    return _table(columns, told)
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
 
 
 def _reasons(stage: dict[str, Any]) -> list[tuple[str, int]]:

@@ -17,6 +17,7 @@ import zstandard
 
 from curation_dagster import lineage as lineage_
 from curation_dagster import table
+from curation_dagster.contamination import figures
 from curation_dagster.export.audit import audit
 from curation_dagster.export.card import card
 from curation_dagster.funnel import funnel
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from curation_dagster.store import Store
 
 _TOP_LICENCES: Final = 50
+WITHDRAWN: Final = "withdrawn.json"  # beside a release whose files held what was taken down
 
 
 def make_release(job: Job, files: Files) -> dict[str, Any]:
@@ -50,6 +52,7 @@ def make_release(job: Job, files: Files) -> dict[str, Any]:
         or dedup.cuts  # cuts can leave two texts the same
         or job.recipe.decontaminate.cuts,
         within_source=dedup.scope == "source",
+        erased=lineage.erasures.documents,
     )
     listed = [_file(ref.name, path) for ref, path in zip(refs, paths, strict=True)]
     contents = pl.concat(
@@ -64,6 +67,8 @@ def make_release(job: Job, files: Files) -> dict[str, Any]:
         "tokens": sum(f["tokens"] for f in listed),
         "files": listed,
         "audit": asdict(found) | {"passed": found.passed},
+        "contamination": (contamination := figures(lineage)),
+        "probes_failed": sorted({r for b in contamination for r in b["probes_failed"]}),
         "sources": _counts(contents, "source"),
         "phases": _counts(contents, "phase"),
         "licenses": _counts(contents, "license")[:_TOP_LICENCES],
@@ -87,8 +92,8 @@ def benchmarks(config: Decontaminate) -> list[dict[str, str | None]]:
 
 
 def publish(store: Store, manifest: dict[str, Any], *, jsonl: bool) -> list[str]:
-    """Render a release for people; return the names written, empty if its audit failed."""
-    if not manifest["audit"]["passed"]:
+    """Render a release for people; return the names written, empty if its audit or a probe failed."""
+    if not manifest["audit"]["passed"] or manifest["probes_failed"]:
         return []
     folder = f"releases/{manifest['recipe']}"
     written = []
@@ -108,7 +113,17 @@ def publish(store: Store, manifest: dict[str, Any], *, jsonl: bool) -> list[str]
     for name in store.names(f"{folder}/jsonl"):
         if f"{folder}/jsonl/{name}" not in written:  # of an earlier mixture
             store.remove(f"{folder}/jsonl/{name}")
+    if WITHDRAWN in store.names(folder):  # this one holds none of it
+        store.remove(f"{folder}/{WITHDRAWN}")
     return written
+
+
+def withdrawn(store: Store, release: str) -> list[str]:
+    """Name the files that are gone from a published release because a takedown named what they held."""
+    folder = f"releases/{release}"
+    if WITHDRAWN not in store.names(folder):
+        return []
+    return list(json.loads(store.read(f"{folder}/{WITHDRAWN}"))["files_gone"])
 
 
 def _render_jsonl(store: Store, manifest: dict[str, Any], folder: str, scratch: Path) -> list[str]:

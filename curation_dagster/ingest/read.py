@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from curation_dagster import plan, schema
+from curation_dagster import erased, plan, schema
 from curation_dagster.errors import IntegrityError, RecipeError
 from curation_dagster.ingest import tabular, warc
 from curation_dagster.ingest.page import Row, page, plain, refused, require
@@ -62,9 +62,8 @@ def ingest_shard(job: Job, files: Files) -> dict[str, Any]:
                 yield from noted(read(stream, entry, source, config), config, account)
 
     packed = _regrouped(frames(), config.batch_text_bytes, "text_bytes")
-    return write_table(
-        job, files, schema.RAW, numbered(packed), bytes_in=job.shard.bytes, account=account
-    )
+    rows = erased.without(numbered(packed), job.store, job.made_from.get(erased.FOLDER))
+    return write_table(job, files, schema.RAW, rows, bytes_in=job.shard.bytes, account=account)
 
 
 def new_account() -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from curation_dagster import table
+from curation_dagster import probed, table
 from curation_dagster.clean.rules import rules_of
 from curation_dagster.decontaminate import judge
 from curation_dagster.decontaminate.account import items_found
@@ -154,6 +154,20 @@ def benchmarks_found(_lineage: Lineage, _stage: str, receipts: list[Receipt]) ->
     }
 
 
+def probes_found(lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
+    """Items planted in neutral text are found by every step that must find them, and clean text is not taken for one.
+
+    Each benchmark of the recipe was probed, with the thresholds of the run: a threshold or a file that is not what it
+    should be does not pass as a clean corpus.
+    """
+    config = lineage.recipe.decontaminate
+    told = [r.summary["probes"] for r in receipts]
+    reasons = sorted({reason for probes in told for reason in probed.failures(probes, config)})
+    rows = [row for probes in told[:1] for row in probes["planted"] if row["step"] == probed.WHOLE]
+    found = {f"{r['benchmark']} {r['kind']}": f"{r['found']} of {r['planted']}" for r in rows}
+    return not reasons, {"reason": reasons[:50], "found": found}
+
+
 def judge_answered(lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
     """The judge has an answer to every question, where the recipe asks one; a hit without an answer is not clean.
 
@@ -269,6 +283,15 @@ def no_benchmark_ngrams(_lineage: Lineage, _stage: str, receipts: list[Receipt])
     }  # fmt: skip
 
 
+def nothing_erased(_lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
+    """No exported document is one that was taken down (`curate takedown --erase`)."""
+    audit = receipts[0].summary["audit"]
+    return not audit["erased"], {
+        "left": audit["erased"],
+        "examples": list(audit["erased_examples"]),
+    }
+
+
 def _shown(value: Any) -> Any:  # noqa: ANN401 - whatever a check found
     """Write lists and tables as text; the UI hides JSON and markdown behind a click, empty or not."""
     if isinstance(value, dict):
@@ -302,7 +325,11 @@ def _of(stage: str) -> dict[str, Check]:
         "repeats": {"schema": schema},
         "classifier": {"held_out": held_out},
         "scanned": per_shard
-        | {"benchmarks_found": benchmarks_found, "judge_answered": judge_answered},
+        | {
+            "benchmarks_found": benchmarks_found,
+            "judge_answered": judge_answered,
+            "probes_found": probes_found,
+        },
         "trimmed": {"schema": schema, "text_left": text_left},
         "mixture": {"budget": budget},
         "decontaminated": per_shard | {"retention": retention},
@@ -310,6 +337,7 @@ def _of(stage: str) -> dict[str, Check]:
         "release": {
             "no_exact_duplicates": no_exact_duplicates,
             "no_benchmark_ngrams": no_benchmark_ngrams,
+            "nothing_erased": nothing_erased,
         },
     }
     return special.get(stage, per_shard)

@@ -212,7 +212,9 @@ def test_audit_checks_fail_where_the_audit_found_something(curated, tmp_path):
         .otherwise("text"),
     )
     spoiled.write_parquet(tmp_path / "spoiled.parquet")
-    found = audit([tmp_path / "spoiled.parquet"], lineage.recipe.decontaminate)
+    config, erased = lineage.recipe.decontaminate, {rows["doc_id"][3], "not-there"}
+    found = audit([tmp_path / "spoiled.parquet"], config, erased=erased)
+    assert found.erased_examples == (rows["doc_id"][3],)
     assert found.duplicates == 1
     assert found.contaminated == 1
     assert not found.passed
@@ -220,6 +222,7 @@ def test_audit_checks_fail_where_the_audit_found_something(curated, tmp_path):
     assert verdicts(lineage, "release", given) == {
         "no_exact_duplicates": False,
         "no_benchmark_ngrams": False,
+        "nothing_erased": False,
     }
 
 
