@@ -25,6 +25,8 @@ READS = {
     "verdict.py": "Polars' own rendering of an expression, to print a rule",
     "store.py": "names of files",
     "commands/beside.py": "control characters of the samples that are shown, a few hundred characters each",
+    "commands/benchmark_report.py": "the few examples that are shown, some hundred characters each",
+    "decontaminate/probes.py": "items of benchmarks, eight of each",
     "commands/fineweb2.py": "labels of languages in a configuration",
     "scaffold.py": "the name of a recipe",
     "demo/site.py": "pages the demo makes of this package's documentation",

@@ -112,6 +112,7 @@ def test_every_type_of_every_schema_survives(tmp_path: Path) -> None:
         schema.TIME: datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC),
         schema.SPANS: [{"start": 0, "end": 2**32 - 1}],
         schema.HITS: [],
+        pl.List(pl.UInt32): [0, 2**32 - 1],
         schema.COPIES: [{"phase": "main", "copies": 2}],
     }
     tables = {k: v for k, v in vars(schema).items() if k.isupper() and isinstance(v, dict)}
