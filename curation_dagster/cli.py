@@ -620,6 +620,25 @@ def benchmarks_list(recipe: str, *, as_json: bool, undetectable: bool) -> None:
     click.echo(json.dumps(rows, indent=1) if as_json else benchmarks_.tell(rows))
 
 
+@benchmarks.command(name="calibrate")
+@click.argument("recipe")
+@click.option(
+    "--clean", type=click.Path(path_type=Path, exists=True), help="Parquet of clean text."
+)
+def benchmarks_calibrate(recipe: str, clean: Path | None) -> None:
+    """Choose the thresholds of [decontaminate.rare_terms] for RECIPE's benchmarks, and print them as TOML.
+
+    The hardest negatives are an item's best other items; at most max_false_positives of them may pass, and of
+    clean documents at most one in a thousand.
+    """
+    from curation_dagster.commands import benchmarks as benchmarks_
+    from curation_dagster.recipe_file import load
+    from curation_dagster.scaffold import completed
+
+    config = load(find_recipe(recipe), completed).decontaminate
+    click.echo(benchmarks_.calibrated(config, clean))
+
+
 @benchmarks.command(name="common")
 @click.argument("recipe")
 @click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))

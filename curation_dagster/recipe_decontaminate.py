@@ -207,22 +207,61 @@ class NGrams(Section):
 class RareTerms(Section):
     """Windows of a document that hold the rare terms of an item, whatever their order."""
 
-    window_terms: int = Field(default=200, ge=10, description="Terms of a window; half overlap.")
-    candidates: int = Field(default=4, ge=1, description="Items kept for a window, best first.")
-    prose: Share = Field(default=0.5, description="Share of an item's weight; below: no hit.")
-    math: Share = Field(default=0.5, description="The same for benchmarks of kind math.")
-    code: Share = Field(default=0.5, description="The same for benchmarks of kind code.")
-    character_noise: bool = Field(
-        default=False, description="Terms match by their character 4-grams: for text read by OCR."
+    window_terms: int = Field(
+        default=100, ge=10, description="The weight of a term decays by e over so many terms."
     )
+    min_mass: float = Field(
+        default=3.0,
+        ge=0,
+        description="Nats; a window's rare terms of an item, by idf, times their share of it.",
+    )
+    max_items: int = Field(
+        default=600, ge=1, description="A term of more items is not rare: it finds none."
+    )
+    item_terms: int = Field(
+        default=24, ge=2, description="Terms of an item that find it; the rarest."
+    )
+    candidates: int = Field(default=4, ge=1, description="Items looked at in a window; best first.")
+    prose: Share = Field(default=0.4, description="Likeness of a hit; docs/decontamination.md.")
+    math: Share = Field(default=0.25, description="The same for benchmarks of kind math.")
+    code: Share = Field(default=0.3, description="The same for benchmarks of kind code.")
+    candidate: Share = Field(
+        default=0.1, description="Likeness from which the steps rerank and judge are asked."
+    )
+    character_noise: bool = Field(
+        default=False, description="Terms are four characters in a row: for text read by OCR."
+    )
+
+
+class StaticModel(Section):
+    """A model2vec table: one vector a token."""
+
+    weights: File = Field(description="model.safetensors.")
+    tokenizer: File = Field(description="tokenizer.json, WordPiece.")
+
+
+class SentenceModel(Section):
+    """A BERT sentence model, such as all-MiniLM-L6-v2."""
+
+    weights: File = Field(description="model.safetensors.")
+    tokenizer: File = Field(description="tokenizer.json, WordPiece.")
+    config: File = Field(description="config.json.")
 
 
 class Rerank(Section):
     """Candidates compared again, by embeddings of the item and of the span."""
 
-    static_model: File | None = Field(default=None, description="model2vec, safetensors.")
-    minilm: File | None = Field(default=None, description="Sentence embeddings as ONNX; an extra.")
-    prose: Share = Field(default=0.5, description="Similarity; below: no hit.")
+    static_model: StaticModel = Field(description="Fast; compares every candidate.")
+    minilm: SentenceModel | None = Field(
+        default=None, description="Slow and sharper; decides on what the first lets through."
+    )
+    dense: bool = Field(
+        default=False, description="Compare every sentence with every item, too: slow; see docs."
+    )
+    static_least: Share = Field(
+        default=0.5, description="Cosine by the static model from which the other is asked."
+    )
+    prose: Share = Field(default=0.5, description="Score of a hit; docs/decontamination.md.")
     math: Share = Field(default=0.5, description="The same for benchmarks of kind math.")
     code: Share = Field(default=0.5, description="The same for benchmarks of kind code.")
 

@@ -104,7 +104,8 @@ def build(config: Decontaminate) -> Cascade:
     if key not in _built:
         registry = read(config.benchmarks)
         items = registry.items
-        cascade = Cascade(registry.ids, items, _finders(items, config), _rescorers(items, config))
+        finders = _finders(items, config)
+        cascade = Cascade(registry.ids, items, finders, _rescorers(items, config, finders))
         _built.clear()
         _built[key] = cascade
     return _built[key]
@@ -136,12 +137,14 @@ def _finders(items: pl.DataFrame, config: Decontaminate) -> dict[str, Finder]:
     return finders
 
 
-def _rescorers(items: pl.DataFrame, config: Decontaminate) -> dict[str, Rescorer]:
+def _rescorers(
+    items: pl.DataFrame, config: Decontaminate, finders: dict[str, Finder]
+) -> dict[str, Rescorer]:
     rescorers: dict[str, Rescorer] = {}
     if config.runs("rerank"):
         from curation_dagster.decontaminate import rerank
 
-        rescorers["rerank"] = rerank.build(items, config)
+        rescorers["rerank"] = rerank.build(items, config, finders.get("rare_terms"))
     if config.runs("judge"):
         from curation_dagster.decontaminate import judge
 
