@@ -215,7 +215,10 @@ def settings_of(step: str, minilm: Path | None) -> dict[str, object]:
     if step == "rare_terms":
         return {"steps": ["rare_terms"]}
     static = DATA / "models/static-embedding"
-    models: dict[str, object] = {"static_model": files(static, "weights", "tokenizer"), "dense": True}
+    models: dict[str, object] = {
+        "static_model": files(static, "weights", "tokenizer"),
+        "dense": True,
+    }
     if step == "minilm" and minilm:
         models["minilm"] = files(minilm, "weights", "tokenizer", "config")
     return {"steps": ["rare_terms", "rerank"], "rerank": models}

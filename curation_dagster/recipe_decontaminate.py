@@ -259,11 +259,11 @@ class Rerank(Section):
         default=False, description="Compare every sentence with every item, too: slow; see docs."
     )
     static_least: Share = Field(
-        default=0.5, description="Cosine by the static model from which the other is asked."
+        default=0.45, description="Cosine by the static model from which the other is asked."
     )
-    prose: Share = Field(default=0.5, description="Score of a hit; docs/decontamination.md.")
-    math: Share = Field(default=0.5, description="The same for benchmarks of kind math.")
-    code: Share = Field(default=0.5, description="The same for benchmarks of kind code.")
+    prose: Share = Field(default=0.45, description="Score of a hit; docs/decontamination.md.")
+    math: Share = Field(default=0.4, description="The same for benchmarks of kind math.")
+    code: Share = Field(default=0.4, description="The same for benchmarks of kind code.")
 
 
 class Judge(Section):

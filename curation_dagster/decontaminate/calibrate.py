@@ -1,9 +1,10 @@
 """Thresholds for a set of benchmarks: the score that so few of the hardest negatives reach.
 
-A *negative* is the question of an item, and its hardest the best other item of the same benchmark: whoever finds that
-has found the wrong one. `max_false_positives` is the share of negatives that may pass; of the documents of clean text,
-where there is some, CLEAN_RATE may be hit. Thresholds are by kind, the highest of the benchmarks of a kind, so that they
-carry over to a benchmark of that kind that was not there. Deterministic: no chance, no fit. Not here: the scores (`rare_terms`).
+A *negative* is the question of an item, and its hardest the best other item of the same benchmark: whoever finds
+that has found the wrong one. `max_false_positives` is the share of negatives that may pass; of the documents of
+clean text, where there is some, CLEAN_RATE may be hit. Thresholds are by kind, the highest of the benchmarks of a
+kind, so that they carry over to a benchmark that was not there. Deterministic: no chance, no fit. Not here: the
+scores (`rare_terms`).
 """
 
 from __future__ import annotations

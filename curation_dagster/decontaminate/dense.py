@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SENTENCE = re.compile(r"[^.!?。！？\n]*[.!?。！？\n]*")
 MIN_WORDS = 5  # of what is compared
 MAX_CHARS = 600
-NEAREST = 4  # items of a sentence, or two
+NEAREST = 8  # items of a sentence, or two
 BATCH = 512  # of them compared at a time
 UNKNOWN_TRUST = 0.5  # in the likeness of a candidate whose evidence was not weighed
 
@@ -84,7 +84,9 @@ def _nearest(
         near = model.embed([piece for *_, piece in batch]) @ vectors.T
         count = min(NEAREST, near.shape[1])
         best = np.argpartition(-near, count - 1, axis=1)[:, :count]
-        for (doc, start, end, _), row, items in zip(batch, near, np.sort(best, axis=1), strict=True):
+        for (doc, start, end, _), row, items in zip(
+            batch, near, np.sort(best, axis=1), strict=True
+        ):
             for item in items.tolist():
                 if row[item] >= least:
                     places.append((doc, start, end))

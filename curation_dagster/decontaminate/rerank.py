@@ -33,6 +33,7 @@ MAX_SPAN_BYTES = 4000  # of a candidate that are embedded
 NEIGHBOURS = 4  # other items that make an item crowded
 SAME = 0.98  # cosine above which two items are one
 BLOCK = 1024  # items compared with all others at a time
+SENTENCE_BYTES = 300  # to either side of a span, where its sentence may begin and end
 DECIMALS = 3  # of a cosine: libraries of linear algebra differ in the seventh
 
 
@@ -107,8 +108,11 @@ class Reranker:
         ).iter_rows():
             if at != doc:
                 doc, raw = at, (texts[at] or "").encode()
-            span = raw[start : min(end, start + MAX_SPAN_BYTES)]
-            spans.append(_said(span) if benchmark in codes else span.decode(errors="ignore"))
+            if benchmark in codes:
+                spans.append(_said(raw[start : min(end, start + MAX_SPAN_BYTES)]))
+            else:
+                first, last = whole_sentences(raw, start, min(end, start + MAX_SPAN_BYTES))
+                spans.append(raw[first:last].decode(errors="ignore"))
         return spans
 
     def _cosines(
@@ -193,6 +197,22 @@ def _mean(
     first: NDArray[np.float64], weight: float, second: NDArray[np.float64]
 ) -> NDArray[np.float32]:
     return ((first + weight * second) / (1 + weight)).astype(np.float32)
+
+
+def whole_sentences(raw: bytes, start: int, end: int) -> tuple[int, int]:
+    """Widen a span to where its first sentence begins and its last ends, if that is near: models read sentences.
+
+    >>> whole_sentences(b"Yes. What is the sum of 2 and 3? No.", 17, 29)
+    (4, 32)
+    """
+    before = max(start - SENTENCE_BYTES, 0)
+    first = max(raw.rfind(sign, before, start) for sign in (b".", b"!", b"?", b"\n")) + 1
+    after = min(end + SENTENCE_BYTES, len(raw))
+    ends = [raw.find(sign, max(end - 1, 0), after) for sign in (b".", b"!", b"?", b"\n")]
+    last = min((place + 1 for place in ends if place >= 0), default=0)
+    if not first and before:
+        first = start
+    return first, last or (after if after == len(raw) else end)
 
 
 def _said(program: bytes) -> str:

@@ -16,7 +16,7 @@ from curation_dagster.lineage import ALL, Lineage
 from curation_dagster.recipe_file import load
 from curation_dagster.store import Store
 
-LETTER = "Subscribe to the harbour letter, number 12, and read it at breakfast"
+LETTER = "Subscribe to the harbour letter, number 123, and read it at breakfast"
 SECTIONS = """quality_key = "gopher_word_count"
 
 [dedup.lines]
@@ -57,10 +57,11 @@ def cut(tmp_path_factory, instance):
     path = corpus.project(tmp_path_factory.mktemp("cut"), name="cut")
     path.write_text(path.read_text().replace('quality_key = "gopher_word_count"\n', SECTIONS))
     texts = [
-        f"{corpus.prose(n)}\n{LETTER.replace('12', str(n))}\n{corpus.prose(n + 1000)}"
+        f"{corpus.prose(n)}\n{LETTER.replace('123', str(n))}\n{corpus.prose(n + 1000)}"
         for n in range(400, 420)
     ]
-    texts += [f"{corpus.prose(430)}\n{SPLIT}\n{corpus.prose(431)}", corpus.prose(431)]
+    split = f"{corpus.prose(430, 6)}\n{SPLIT}\n{corpus.prose(431, 6)}"  # short: another one keeps the letter
+    texts += [split, corpus.prose(431, 6)]
     write(path.parent, "alpha-2", texts)
     done, lineage = curate(path, instance)
     assert not done.failures, done.failures
@@ -92,7 +93,7 @@ def test_a_question_that_a_cut_joins_is_found(cut) -> None:
     raw = rows_of(lineage, "raw").filter(pl.col("url") == "https://alpha-2.test/20")
     both = scanned.join(raw.select("doc_id", "text"), on="doc_id")
     assert both.height == 1
-    hit = both["hits"][0][0]
+    hit = next(hit for hit in both["hits"][0] if hit["method"] == "exact")
     found = both["text"][0].encode()[hit["start"] : hit["end"]].decode()
     assert (
         normalised(pl.Series([found.replace(LETTER, "")]))[0].strip()
