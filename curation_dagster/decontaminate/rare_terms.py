@@ -5,7 +5,8 @@ have: an item's sum grows by the idf of each of its stems and decays, so that th
 whose sum reaches a share of its own weight is a candidate. The *look* takes the run of stems around the peak
 that is most the item's, and says how alike both are (`likeness`). The *score* is that less half of the likeness of the
 nearest other item of the benchmark: an item made from a template needs more than the template (the local scaling
-of Conneau et al., 2018, on one side). Idf counts items of all benchmarks. Compiled loops:
+of Conneau et al., 2018, on one side). Idf counts items of all benchmarks and texts of a
+`background`, so that scores mean the same with few items loaded. Compiled loops:
 `rare_terms_kernel`. Not here: comparing by meaning (`rerank`), choosing thresholds (`calibrate`).
 """
 
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from curation_dagster.decontaminate import background
 from curation_dagster.decontaminate.found import FOUND, ORDER
 from curation_dagster.decontaminate.likeness import (
     KINDS,
@@ -276,8 +278,17 @@ def _with_terms(items: Items, settings: RareTerms) -> RareTermIndex:
         enough = kernel.document_frequencies(
             data, bounds, is_code, noisy, *tables(), keys, seen, kinds
         )
-    of_kind = np.full(KINDS, n)
+    outside = background.Counts.none() if noisy else background.counts()
+    total = n + (0 if noisy else background.TEXTS)
+    of_kind = np.full(KINDS, total)
     of_kind[SKELETON] = is_code.sum()
+    used = np.flatnonzero(keys)
+    keys, seen, kinds = keys[used], seen[used], kinds[used]
+    seen += outside.of(keys)
+    alone = ~np.isin(outside.keys, keys) & (outside.seen > 0)
+    keys = np.concatenate([keys, outside.keys[alone]])
+    seen = np.concatenate([seen, outside.seen[alone]])
+    kinds = np.concatenate([kinds, outside.kinds[alone]])
     shared = np.flatnonzero(seen >= SHARED_BY)
     weights = np.log((of_kind[kinds[shared]] + 1) / (seen[shared] + 0.5)).astype(np.float32)
     gram_keys, gram_values = _table(keys[shared], weights, np.float32(0))
@@ -289,12 +300,13 @@ def _with_terms(items: Items, settings: RareTerms) -> RareTermIndex:
         {"stem": hashes[:used], "item": item_of[:used], "views": _bits(counts[:used])}
     )
     stems = stems.with_columns(items=pl.len().over("stem"))
-    stems = stems.with_columns(idf=((n + 1) / (pl.col("items") + 0.5)).log())
+    seen_at_all = stems["items"] + pl.Series(outside.of(stems["stem"].to_numpy()))
+    stems = stems.with_columns(idf=((total + 1) / (seen_at_all + 0.5)).log())
     distinct = stems.select("stem", "items", "idf").unique("stem").sort("stem")
     term = np.searchsorted(distinct["stem"].to_numpy(), stems["stem"].to_numpy())
     stems = stems.with_columns(term=pl.Series(term.astype(np.int32)))
     masses, norms = np.zeros((n, VIEWS)), np.full((n, VIEWS), 1e-9)
-    rank = pl.struct("items", "term").rank("ordinal").over("item")
+    rank = pl.struct(-pl.col("idf"), "term").rank("ordinal").over("item")
     rare = stems.filter(pl.col("items") <= settings.max_items).filter(rank <= settings.item_terms)
     for view in range(VIEWS):
         for out, rows, value in ((masses, rare, rare["idf"]), (norms, stems, stems["idf"] ** 2)):
@@ -315,7 +327,7 @@ def _with_terms(items: Items, settings: RareTerms) -> RareTermIndex:
         keys=term_keys,
         terms=terms,
         idf=distinct["idf"].to_numpy().astype(np.float32),
-        unknown=float(np.log((n + 1) / 0.5)),
+        unknown=float(np.log((total + 1) / 0.5)),
         posted=np.append(0, np.cumsum(counted)).astype(np.int64),
         posted_items=posted["item"].to_numpy().astype(np.int32),
         need=need.astype(np.float32),
