@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import time
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
@@ -97,14 +98,24 @@ def stored_shard(store: Store, key: str) -> Shard | None:
         return None
 
 
-def plan(recipe: Recipe, store: Store) -> list[Shard]:
+def plan(recipe: Recipe, store: Store, *, settled_s: float = 0) -> list[Shard]:
     """Plan the input files that no shard has yet; return the new shards.
+
+    With `settled_s`, files written within so many seconds wait: they may still grow. Objects of S3 are whole at once.
 
     Raises:
         RecipeError: when a source matches no file, or the root knows the source by another
             definition. IntegrityError: when a planned file has another size.
     """
-    listed = {s.name: list_inputs(s, store.endpoint_url) for s in recipe.sources}  # before writing
+    limit = time.time() - settled_s
+    listed = {  # before writing
+        s.name: [
+            e
+            for e in list_inputs(s, store.endpoint_url)
+            if not settled_s or e[3].get("mtime", 0) <= limit
+        ]
+        for s in recipe.sources
+    }
     generation = 1 + max((s.generation for s in shards(recipe, store)), default=-1)
     return [
         new

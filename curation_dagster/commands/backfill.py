@@ -21,7 +21,7 @@ from curation_dagster.commands.progress import bars
 from curation_dagster.commands.validate import validate
 from curation_dagster.counted import counted
 from curation_dagster.errors import CurationError, RecipeError, StorageError
-from curation_dagster.lineage import Lineage
+from curation_dagster.lineage import ALL, Lineage
 from curation_dagster.orchestration import instance as instance_
 from curation_dagster.orchestration import launch, partitions
 from curation_dagster.orchestration.runs import RECIPE, neighbours
@@ -94,7 +94,9 @@ class Server:
 
     def __init__(self, url: str) -> None:
         """Remember where it is; it is asked when it is needed."""
-        self.url = url.rstrip("/")
+        parsed = urllib3.util.parse_url(url)
+        self.url = parsed._replace(auth=None).url.rstrip("/")  # what is printed
+        self._headers = urllib3.make_headers(basic_auth=parsed.auth) if parsed.auth else {}
         self._pool = urllib3.PoolManager(timeout=_TIMEOUT_S, retries=False)
 
     def ask(self, query: str, **variables: object) -> dict[str, Any]:
@@ -105,7 +107,7 @@ class Server:
             CurationError: it answers with an error.
         """
         body = json.dumps({"query": query, "variables": variables}).encode()
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", **self._headers}
         try:
             answer = self._pool.request("POST", f"{self.url}/graphql", body=body, headers=headers)
             said = json.loads(answer.data)
@@ -132,7 +134,11 @@ def submit(recipe: Recipe, folder: Path, options: Options, server: Server) -> in
     instance_.quiet()
     with instance_.instance(folder) as instance:
         partitions.sync(instance, recipe, lineage)
-    targets = list(_targets(recipe, lineage, wanted, shards))
+        known = {
+            kind: list(instance.get_dynamic_partitions(by(recipe).name or ""))
+            for kind, by in (("shard", partitions.shards_def), ("output", partitions.outputs_def))
+        }
+    targets = list(_targets(recipe, lineage, wanted, shards, known))
     if not targets:
         click.echo("everything asked for is current")
         return 0
@@ -168,7 +174,8 @@ def _stages(recipe: Recipe, lineage: Lineage, options: Options) -> list[Stage]:
     except ValueError as error:
         raise RecipeError(str(error)) from error
     if any(s.partitions == "output" for s in wanted) and not lineage.partitions("exported"):
-        msg = "how many output shards there are follows from mixture, which is not current; backfill --to mixture first"
+        why = "is not current" if lineage.current("mixture", ALL) is None else "has none"
+        msg = f"the output shards follow from mixture, which {why}; backfill --to mixture first"
         raise RecipeError(msg)
     return wanted
 
@@ -195,9 +202,16 @@ def _shards(lineage: Lineage, options: Options) -> list[str]:
 
 
 def _targets(
-    recipe: Recipe, lineage: Lineage, wanted: list[Stage], shards: list[str]
+    recipe: Recipe,
+    lineage: Lineage,
+    wanted: list[Stage],
+    shards: list[str],
+    known: dict[str, list[str]],
 ) -> Iterator[dict[str, Any]]:
-    """Yield what is not current, as GraphQL's partitions by asset; all shard stages get the same shards."""
+    """Yield what is not current, as GraphQL's partitions by asset; all shard stages get the same shards.
+
+    `known` are the partitions in Dagster's order, which its ranges follow.
+    """
     by_shard = [stage for stage in wanted if stage.partitions == "shard"]
     todo = {k for k in shards if any(lineage.state(s.name, k) != "current" for s in by_shard)}
     for stage in wanted:
@@ -211,7 +225,8 @@ def _targets(
             if lineage.state(stage.name, keys[0]) != "current":
                 yield {"assetKey": asset, "partitions": None}
         elif todo_here:
-            ranges = [{"start": run[0], "end": run[-1]} for run in neighbours(keys, todo_here)]
+            runs = neighbours(known[stage.partitions], todo_here)
+            ranges = [{"start": run[0], "end": run[-1]} for run in runs]
             yield {"assetKey": asset, "partitions": {"ranges": ranges}}
 
 

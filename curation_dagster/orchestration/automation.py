@@ -3,7 +3,8 @@
 The sensor decides from the store, not from Dagster's events: a partition that is not current, and that no run is busy
 with, gets one. So a tick is idempotent, goes on where a killed run or backfill left off, and repairs what was lost. It
 walks the stages in order and stops at the first that lacks something; by itself up to the stage before `mixture`, and
-on to `release` once `mixture` is current, which is what the schedule asks for.
+on to `release` where the schedule has put a wish into the root, or somebody has computed `mixture`. While a release is
+under way nothing is planned: a new file would make its mixture stale.
 
 Both are stopped until somebody starts them in the UI, or the recipe says `running = true`.
 """
@@ -17,7 +18,7 @@ import dagster as dg
 from curation_dagster import plan
 from curation_dagster.counted import counted
 from curation_dagster.errors import RecipeError
-from curation_dagster.lineage import Lineage, Stage, stages
+from curation_dagster.lineage import ALL, Lineage, Stage, libraries, sections, stages
 from curation_dagster.orchestration import partitions, workers
 from curation_dagster.orchestration.runs import (
     DIGEST,
@@ -42,6 +43,7 @@ _BUSY = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
+_ENDED_BADLY = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
 def sensor(recipe: Recipe) -> dg.SensorDefinition:
@@ -58,8 +60,11 @@ def sensor(recipe: Recipe) -> dg.SensorDefinition:
     )
     def _new_inputs(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         store = Store.of(recipe)
-        planned = plan.plan(recipe, store)
         lineage = Lineage(recipe, store)
+        planned = []
+        if not _releasing(recipe, lineage):
+            planned = plan.plan(recipe, store, settled_s=settings.check_every_s)
+            lineage = Lineage(recipe, store)
         partitions.sync(context.instance, recipe, lineage)
         requests, said = due(context.instance, recipe, lineage)
         if planned:
@@ -74,7 +79,7 @@ def sensor(recipe: Recipe) -> dg.SensorDefinition:
 
 
 def schedule(recipe: Recipe) -> dg.ScheduleDefinition | None:
-    """Define `RECIPE_release`: compute the mixture anew by the recipe's cron; the sensor carries it on to a release.
+    """Define `RECIPE_release`: wish for a release by the recipe's cron; the sensor makes it.
 
     Raises:
         RecipeError: the cron expression is none.
@@ -83,19 +88,47 @@ def schedule(recipe: Recipe) -> dg.ScheduleDefinition | None:
     if settings.release_cron is None:
         return None
     status = dg.DefaultScheduleStatus
+
     try:
-        return dg.ScheduleDefinition(
+
+        @dg.schedule(
             name=f"{_name(recipe)}_release",
             target=[key(recipe, _GATE)],
             cron_schedule=settings.release_cron,
             execution_timezone=settings.timezone,
             default_status=status.RUNNING if settings.running else status.STOPPED,
-            tags=_tags(recipe),
-            description="Computes the mixture anew; the sensor then goes on to the release.",
+            description="Wishes for a release; the sensor makes it.",
         )
+        def _release() -> dg.SkipReason:
+            wish(recipe)
+            return dg.SkipReason(
+                "a release is wished for; the sensor makes it once all before it is current"
+            )
+
     except dg.DagsterInvalidDefinitionError as error:
         msg = f"{recipe.name}: automation.release_cron: {error}"
         raise RecipeError(msg) from error
+    return _release
+
+
+def wish(recipe: Recipe) -> None:
+    """Note in the root that a release is wanted of what is planned now."""
+    Store.of(recipe).create(_wish_name(recipe), b"{}\n")
+
+
+def _wish_name(recipe: Recipe) -> str:
+    return f"wishes/{recipe.name}.json"
+
+
+def _is_wished(recipe: Recipe, lineage: Lineage) -> bool:
+    return f"{recipe.name}.json" in lineage.store.names("wishes")
+
+
+def _releasing(recipe: Recipe, lineage: Lineage) -> bool:
+    """Say whether a release is under way: nothing is planned then, which would make its mixture stale."""
+    if _is_wished(recipe, lineage):
+        return True
+    return lineage.state(_GATE, ALL) == "current" and lineage.state("release", ALL) != "current"
 
 
 def _jobs(recipe: Recipe) -> dict[str, Any]:
@@ -114,7 +147,7 @@ def _name(recipe: Recipe) -> str:
     return recipe.name.replace("-", "_")
 
 
-def due(
+def due(  # noqa: PLR0911 - each says why there is nothing to request
     instance: dg.DagsterInstance, recipe: Recipe, lineage: Lineage
 ) -> tuple[list[dg.RunRequest], str]:
     """Return the runs to request now, at most as many as the recipe allows at a time, and what is to be said."""
@@ -124,13 +157,15 @@ def due(
     if room <= 0:
         return [], f"{counted(len(busy), 'run')} in progress"
     for group in groups(list(stages(recipe)), whole=False):
-        keys = lineage.partitions(group[0].name)
+        keys = _known(instance, recipe, lineage, group[0])
         todo = {k for k in keys if any(lineage.state(s.name, k) != "current" for s in group)}
         if not todo:
             continue
         names = ", ".join(stage.name for stage in group)
-        if group[0].name == _GATE:
+        if group[0].name == _GATE and not _is_wished(recipe, lineage):
             return [], f"current up to {_GATE}, which the schedule or a person asks for"
+        if all(lineage.state(group[0].name, k) == "blocked" for k in todo):
+            return [], f"{names}: what comes before is not there; see `curate status {recipe.name}`"
         free = todo - set(_held(busy, keys))
         requests, given_up = _requests(instance, recipe, lineage, group, keys, free)
         if requests:
@@ -138,14 +173,26 @@ def due(
             return requests[
                 :room
             ], f"{names}: {counted(len(todo), 'partition')} to do, {asked} requested"
-        if given_up:
-            attempts = counted(recipe.automation.max_attempts, "attempt")
-            return (
-                [],
-                f"{names}: {', '.join(given_up)} failed in {attempts}; see the runs, then `curate run`",
-            )
-        return [], f"{names}: {counted(len(todo), 'partition')} in progress"
+        if not given_up:
+            return [], f"{names}: {counted(len(todo), 'partition')} in progress"
+        attempts = counted(recipe.automation.max_attempts, "attempt")
+        said = (
+            f"{names}: {', '.join(given_up)} failed in {attempts}; see the runs, then `curate run`"
+        )
+        return [], said
+    if _is_wished(recipe, lineage):
+        lineage.store.remove(_wish_name(recipe))
     return [], "everything is current"
+
+
+def _known(
+    instance: dg.DagsterInstance, recipe: Recipe, lineage: Lineage, stage: Stage
+) -> list[str]:
+    """Return a stage's partitions as Dagster orders them, by when it learned of them: its ranges follow that."""
+    if stage.partitions == "none":
+        return lineage.partitions(stage.name)
+    by = partitions.outputs_def if stage.partitions == "output" else partitions.shards_def
+    return list(instance.get_dynamic_partitions(by(recipe).name or ""))
 
 
 def _requests(
@@ -160,8 +207,12 @@ def _requests(
     requests, given_up = [], []
     for some in _ranges(keys, free, recipe.automation.shards_per_run):
         work = [lineage.made_from(group[0].name, k) for k in some]
-        work_key = short_hash([[stage.name for stage in group], some, work])
-        failed = dg.RunsFilter(tags={WORK_TAG: work_key}, statuses=[dg.DagsterRunStatus.FAILURE])
+        asked = [
+            [s.name, s.code_version, libraries(recipe, s.name), sections(recipe, s.name, some[0])]
+            for s in group
+        ]
+        work_key = short_hash([asked, some, work])
+        failed = dg.RunsFilter(tags={WORK_TAG: work_key}, statuses=_ENDED_BADLY)
         attempts = instance.get_runs_count(failed)
         if attempts >= recipe.automation.max_attempts:
             given_up.append(some[0] if len(some) == 1 else f"{some[0]} to {some[-1]}")

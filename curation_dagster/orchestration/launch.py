@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from curation_dagster.lineage import Lineage, Stage, stages
-from curation_dagster.orchestration import partitions, workers
+from curation_dagster.orchestration import partitions
 from curation_dagster.orchestration.graph import assets_of
 from curation_dagster.orchestration.runs import (
     DIGEST,
@@ -58,11 +58,7 @@ def launch(
         lineage = Lineage(recipe, Store.of(recipe))
         partitions.sync(instance, recipe, lineage)
         for tags in _ranges(instance, recipe, group, shards):
-            tags |= {
-                RECIPE: recipe.name,
-                DIGEST: digest(recipe),
-                workers.WORKER: workers.said(),
-            }
+            tags |= {RECIPE: recipe.name, DIGEST: digest(recipe)}
             if force:
                 tags[FORCE_TAG] = "true"
             result = job.execute_in_process(

@@ -17,10 +17,14 @@ def outputs_def(recipe: Recipe) -> dg.DynamicPartitionsDefinition:
 
 
 def sync(instance: dg.DagsterInstance, recipe: Recipe, lineage: Lineage) -> None:
-    """Make the instance's partitions those of the plan and of the current mixture; plan order is kept."""
+    """Make the instance's partitions those of the plan and of the current mixture; new ones come last.
+
+    While there is no current mixture, the output shards of the last one stay: runs may be about them.
+    """
+    known_outputs = lineage.current("mixture", ALL) is not None
     for definition, wanted in (
         (shards_def(recipe), lineage.partitions("raw")),
-        (outputs_def(recipe), lineage.partitions("exported")),
+        *([(outputs_def(recipe), lineage.partitions("exported"))] if known_outputs else []),
     ):
         known = instance.get_dynamic_partitions(definition.name or "")
         for key in sorted(set(known) - set(wanted)):

@@ -14,17 +14,18 @@ from typing import Final
 import dagster as dg
 
 WORKER: Final = "curate/worker"
+_AT_WORK: Final = (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
 
 
-def said() -> str:
-    """Name this process: host, pid and, where the system tells, when it started (pids come again)."""
-    return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}"
+def said(run_id: str) -> str:
+    """Name a run and this process: host (and container), pid and when it started (pids come again)."""
+    return f"{run_id}@{_host()}/{os.getpid()}/{_started(os.getpid())}"
 
 
 def is_dead(worker: str) -> bool:
     """Say whether a process of this host is gone; of another host nothing is known."""
-    host, pid, started = worker.rsplit("/", 2)
-    if host != socket.gethostname():
+    host, pid, started = worker.partition("@")[2].rsplit("/", 2)
+    if host != _host():
         return False
     try:
         os.kill(int(pid), 0)
@@ -39,12 +40,23 @@ def bury(instance: dg.DagsterInstance, runs: Sequence[dg.DagsterRun]) -> list[dg
     """End the runs whose process is gone as failed; return the others."""
     alive = []
     for run in runs:
-        worker = run.tags.get(WORKER)
-        if worker and is_dead(worker):
+        worker = run.tags.get(
+            WORKER, ""
+        )  # a run made from another one has that one's tag, until it starts
+        if run.status in _AT_WORK and worker.startswith(f"{run.run_id}@") and is_dead(worker):
             instance.report_run_failed(run, f"the process of this run is gone: {worker}")
         else:
             alive.append(run)
     return alive
+
+
+def _host() -> str:
+    """Name the host, and the space of pids: containers may share a name."""
+    try:
+        space = Path("/proc/self/ns/pid").readlink().name
+    except OSError:
+        space = ""
+    return f"{socket.gethostname()}{space.removeprefix('pid:')}"
 
 
 def _started(pid: int) -> str:

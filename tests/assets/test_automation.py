@@ -2,9 +2,11 @@
 
 import gzip
 import json
+import os
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 
@@ -14,8 +16,9 @@ import pytest
 from conftest_graph import outputs
 
 from curation_dagster.lineage import Lineage
-from curation_dagster.orchestration import automation
+from curation_dagster.orchestration import automation, partitions
 from curation_dagster.orchestration.graph import assets_of, definitions
+from curation_dagster.orchestration.runs import RANGE_END, RANGE_START
 from curation_dagster.orchestration.workers import WORKER, is_dead, said
 from curation_dagster.recipe_file import digest, load
 from curation_dagster.store import Store
@@ -37,6 +40,8 @@ def own_instance():
 @pytest.fixture
 def automated(fresh):
     fresh.write_text(fresh.read_text() + SETTINGS)
+    for path in (fresh.parent / "corpus").iterdir():
+        os.utime(path, (time.time() - 3600,) * 2)
     return load(fresh)
 
 
@@ -88,21 +93,31 @@ def test_from_files_to_a_release(automated, own_instance):
     assert ["duplicates"] in ran
     assert "mixture" in said
     assert ["mixture"] not in ran
-    request = dg.RunRequest(asset_selection=[dg.AssetKey(["tiny", "mixture"])], tags={})
-    execute(automated, own_instance, request)  # what the schedule asks for
+    assert "wished for" in automation.schedule(automated)().skip_message
+    grow(automated)  # a file that comes meanwhile waits
     ran, said = until_idle(automated, own_instance)
-    assert ran[-1] == ["release"]
+    assert (ran[0], ran[-1]) == (["mixture"], ["release"])
     assert said == "everything is current"
     assert "missing" not in outputs(state_of(automated)).values()
+    assert len(state_of(automated).shards) == 4
+    ran, said = until_idle(automated, own_instance)
+    assert len(state_of(automated).shards) == 5
+    assert "mixture" in said
+
+
+def grow(recipe) -> None:
+    """Add a file to the first source, written an hour ago."""
+    texts = [corpus.prose(n) for n in range(900, 905)]
+    lines = [json.dumps({"text": t, "url": f"https://x.test/{n}"}) for n, t in enumerate(texts)]
+    path = Path(recipe.sources[0].paths[0]).parent / "alpha-9.jsonl.gz"
+    path.write_bytes(gzip.compress("\n".join(lines).encode(), mtime=0))
+    os.utime(path, (time.time() - 3600,) * 2)
 
 
 def test_a_new_file_gets_its_own_run_and_nothing_else_does(automated, own_instance):
     until_idle(automated, own_instance)
     before = outputs(state_of(automated), "fingerprinted")
-    texts = [corpus.prose(n) for n in range(900, 905)]
-    lines = [json.dumps({"text": t, "url": f"https://x.test/{n}"}) for n, t in enumerate(texts)]
-    folder = Path(automated.sources[0].paths[0]).parent
-    (folder / "alpha-9.jsonl.gz").write_bytes(gzip.compress("\n".join(lines).encode(), mtime=0))
+    grow(automated)
     found = look(automated, own_instance)
     [request] = found.run_requests
     assert request.partition_key_range.start == request.partition_key_range.end == "alpha-00002"
@@ -166,12 +181,40 @@ def test_the_run_of_a_killed_process_is_ended_and_its_work_asked_for_again(
         assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.FAILURE
 
 
+def test_a_file_that_may_still_grow_waits(automated, own_instance):
+    until_idle(automated, own_instance)
+    grow(automated)
+    path = Path(automated.sources[0].paths[0]).parent / "alpha-9.jsonl.gz"
+    os.utime(path)
+    assert "planned" not in json.loads(look(automated, own_instance).cursor)["said"]
+    os.utime(path, (time.time() - automated.automation.check_every_s - 1,) * 2)
+    assert "planned 1 new shard" in json.loads(look(automated, own_instance).cursor)["said"]
+
+
+def test_ranges_follow_the_order_in_which_dagster_learned_of_the_shards(automated, own_instance):
+    """Another recipe over the root may plan a source first: plan order is then not Dagster's."""
+    name = partitions.shards_def(automated).name
+    own_instance.add_dynamic_partitions(name, ["beta-00000", "beta-00001"])
+    ran, said = until_idle(automated, own_instance)
+    assert "mixture" in said
+    assert ran.count(ran[0]) == 2
+    lineage = state_of(automated)
+    assert {lineage.state("scanned", key) for key in lineage.shards} == {"current"}
+
+
+def test_a_run_that_names_no_partition_fails(automated, own_instance):
+    look(automated, own_instance)
+    tags = {RANGE_START: "beta-00001", RANGE_END: "alpha-00000"}
+    request = dg.RunRequest(asset_selection=[dg.AssetKey(["tiny", "raw"])], tags=tags)
+    execute(automated, own_instance, request, fail=True)
+
+
 def test_a_process_is_known_by_when_it_started():
-    host, pid, started = said().rsplit("/", 2)
-    assert not is_dead(said())
+    host, pid, started = said("x").rsplit("/", 2)
+    assert not is_dead(said("x"))
     assert is_dead(f"{host}/{pid}/1{started}")
     assert is_dead(f"{host}/999999999/1")
-    assert not is_dead("another-host/999999999/1")
+    assert not is_dead("x@another-host/999999999/1")
 
 
 def test_what_fails_again_and_again_is_left_alone(automated, own_instance):

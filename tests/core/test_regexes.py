@@ -26,6 +26,7 @@ READS = {
     "store.py": "names of files",
     "commands/beside.py": "control characters of the samples that are shown, a few hundred characters each",
     "commands/benchmark_report.py": "the few examples that are shown, some hundred characters each",
+    "decontaminate/dense.py": "ends of sentences (one class and a blank, linear), in a step that is slow by nature",
     "decontaminate/probes.py": "items of benchmarks, eight of each",
     "commands/fineweb2.py": "labels of languages in a configuration",
     "scaffold.py": "the name of a recipe",
