@@ -34,7 +34,6 @@ NEIGHBOURS = 4  # other items that make an item crowded
 SAME = 0.98  # cosine above which two items are one
 BLOCK = 1024  # items compared with all others at a time
 SENTENCE_BYTES = 300  # to either side of a span, where its sentence may begin and end
-DECIMALS = 3  # of a cosine: libraries of linear algebra differ in the seventh
 
 
 @dataclass(frozen=True)
@@ -130,10 +129,9 @@ class Reranker:
             views = [self.vectors[name, text] for text in self._views(row)]
             if row not in crowds:
                 near = [self.vectors[name, self._views(o)[0]] for o in others[i].tolist() if o >= 0]
-                crowds[row] = max((float(n @ view) for n in near for view in views), default=0.0)
-            cosine = max(float(vectors[place[span]] @ view) for view in views)
-            cosines[i] = round(cosine, DECIMALS)
-            less[i] = round(cosine - CROWDED * max(crowds[row], 0.0), DECIMALS)
+                crowds[row] = max((_nearest(other, views) for other in near), default=0.0)
+            cosines[i] = _nearest(vectors[place[span]], views)
+            less[i] = cosines[i] - CROWDED * max(crowds[row], 0.0)
         return cosines, less
 
     def _know(self, name: str, model: Embedder, rows: Iterable[int]) -> None:
@@ -191,6 +189,10 @@ def build(_items: pl.DataFrame, config: Decontaminate, index: object) -> Reranke
     items = index.items
     vectors = static.embed([views(items, row)[0] for row in range(len(items.bounds))])
     return Reranker(index, settings, static, sentence, vectors, neighbours(items, vectors))
+
+
+def _nearest(vector: NDArray[np.float32], views: list[NDArray[np.float32]]) -> float:
+    return float(embed.cosines(np.stack(views), vector[None]).max())
 
 
 def _mean(
