@@ -31,7 +31,9 @@ MIN_WORDS = 5  # of what is compared
 MAX_CHARS = 600
 NEAREST = 8  # items of a sentence, or two
 BATCH = 512  # of them compared at a time
-SLACK = np.float32(1e-3)  # of a product of matrices, whose last digits depend on the batch; far more than it errs
+SLACK = np.float32(
+    1e-3
+)  # of a product of matrices, whose last digits depend on the batch; far more than it errs
 UNKNOWN_TRUST = 0.5  # in the likeness of a candidate whose evidence was not weighed
 
 
@@ -104,7 +106,10 @@ def _nearest(
 
 
 def _best(
-    vector: NDArray[np.float32], vectors: NDArray[np.float32], near: NDArray[np.float32], least: float
+    vector: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+    near: NDArray[np.float32],
+    least: float,
 ) -> list[int]:
     """Return the rows of the NEAREST items from `least` on, in order; `near` are cosines to within SLACK."""
     count = min(NEAREST, len(near))

@@ -70,9 +70,9 @@ def test_what_lies_near_does_not_depend_on_the_batch(items, texts, monkeypatch, 
         some = texts[first : first + 7]
         mine = part.candidates(some, index.find(some))
         inside = found.with_columns(score=scores).filter(pl.col("doc").is_between(first, first + 6))
-        assert mine.with_columns(
-            doc=pl.col("doc") + first, score=part.scores(some, mine)
-        ).equals(inside)
+        assert mine.with_columns(doc=pl.col("doc") + first, score=part.scores(some, mine)).equals(
+            inside
+        )
 
 
 def units(count, width, seed):
