@@ -2,8 +2,8 @@
 
 A *static* model (Tulkens and van Dongen, 2024: model2vec) is a table with one vector a token; a text is their mean. A
 *BERT* model (Devlin et al., 2019; Reimers and Gurevych, 2019 for the mean of its last layer) is computed here with
-numpy: one text at a time, so that no vector depends on what else is in a batch; nor does a cosine. Both read `model.safetensors` and
-`tokenizer.json` (WordPiece); neither needs torch or any package. Nothing is ever downloaded.
+numpy: one text at a time, so that no vector depends on what else is in a batch; nor does a cosine. Both read
+`model.safetensors` and `tokenizer.json` (WordPiece); neither needs torch or any package. Nothing is ever downloaded.
 """
 
 from __future__ import annotations
@@ -248,8 +248,8 @@ def cosines(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np
 
     Summed a row at a time in 64 bits: the last digits of a product of matrices depend on how many rows it has.
     """
-    products = np.multiply(left, right, dtype=np.float64)
-    return np.round(products.sum(axis=1), DECIMALS)
+    sums: NDArray[np.float64] = np.multiply(left, right, dtype=np.float64).sum(axis=1)
+    return sums.round(DECIMALS)
 
 
 def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:

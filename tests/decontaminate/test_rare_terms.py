@@ -258,7 +258,7 @@ def test_reranking_finds_more_rephrased_questions_than_it_drops(gsm8k):
     index = rare_terms.build(some, asked)
     texts = pl.Series(texts_of("rephrase_gsm8k")[:300])
     found = rerank.build(some, asked, index).rescore(texts, index.find(texts))
-    assert found["method"].unique().to_list() == ["rerank"]
+    assert set(found["method"]) == {"rare_terms", "rerank"}
     own = found.filter(pl.col("doc").cast(pl.String) == pl.col("item"))["doc"].n_unique()
     assert own >= 0.85 * 300
     assert found.filter(pl.col("doc").cast(pl.String) != pl.col("item"))["doc"].n_unique() <= 15

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shared_data import DATA
 
-from curation_dagster.decontaminate import dense, embed, rare_terms, rerank
-from curation_dagster.recipe_decontaminate import Decontaminate
+from curation_dagster.decontaminate import calibrate, dense, embed, rare_terms, rerank
+from curation_dagster.recipe_decontaminate import WITH_MINILM, Decontaminate, Rerank
 
 GSM8K = DATA / "benchmarks/gsm8k-test.jsonl.gz"
 STATIC = DATA / "models/static-embedding"
@@ -90,3 +90,70 @@ def test_the_nearest_are_those_of_the_exact_cosines_whatever_a_product_errs(seed
     assert dense._best(vector, vectors, near, least) == sorted(
         row for row in best if exact[row] >= least
     )
+
+
+@needs_data
+def test_what_rare_terms_is_sure_of_stays_and_the_model_adds_to_it(items, texts):
+    asked = config(math=0.38)
+    index = rare_terms.build(items, asked)
+    seen = index.find(texts)
+    again = rerank.build(items, asked, index)
+    found = again.rescore(texts, seen)
+    sure = seen.filter(pl.col("score") >= pl.lit(asked.rare_terms.math, pl.Float32))
+    where = ["doc", "item", "start", "end"]
+    assert sure.height > 30
+    assert sure.join(found, on=where, how="anti").is_empty()
+    added = found.join(sure, on=where, how="anti")
+    assert added["method"].unique().to_list() == ["rerank"]
+    assert added["score"].min() >= np.float32(0.38)
+    strict = rerank.build(items, config(math=1.0), index).rescore(texts, seen)
+    assert strict.equals(sure)
+
+
+@needs_data
+def test_calibration_covers_rerank_and_counts_what_rare_terms_hits(items):
+    clean = pl.read_parquet(CLEAN)["text"][:200]
+    found = calibrate.calibrate(items, config(), clean)
+    assert found.select("step", "benchmark", "negatives").rows() == [
+        ("rare_terms", "gsm8k", ITEMS),
+        ("rare_terms", None, 200),
+        ("rerank", "gsm8k", 150),
+        ("rerank", None, 200),
+    ]
+    chosen = calibrate.thresholds(found)["rerank"]["math"]
+    index = rare_terms.build(items, config())
+    hit = rerank.build(items, config(math=chosen), index).rescore(clean, index.find(clean))
+    assert hit.filter(method="rerank").is_empty()
+    spread = range(0, ITEMS, 2)
+    questions = index.items.questions[list(spread)]
+    wrong = rerank.build(items, config(math=chosen), index).rescore(
+        questions, index.find(questions)
+    )
+    wrong = wrong.filter(wrong["item"] != pl.Series([str(i) for i in spread]).gather(wrong["doc"]))
+    assert wrong["doc"].n_unique() <= 0.02 * len(spread)
+
+
+@needs_data
+def test_clean_text_stays_below_the_bar_with_the_shipped_thresholds(items):
+    clean = pl.read_parquet(CLEAN)["text"].gather_every(8)
+    for steps in (["rare_terms"], ["rare_terms", "rerank"]):
+        asked = config().model_copy(update={"steps": tuple(steps)})
+        index = rare_terms.build(items, asked)
+        found = index.find(clean)
+        if "rerank" in steps:
+            found = rerank.build(items, asked, index).rescore(clean, found)
+        assert found["doc"].n_unique() <= calibrate.CLEAN_RATE * len(clean)
+
+
+@pytest.mark.parametrize("minilm", [False, True])
+def test_thresholds_are_those_of_the_models_named_unless_the_recipe_says_so(minilm):
+    model = {"weights": {"path": "w"}, "tokenizer": {"path": "t"}}
+    models = {"static_model": model} | (
+        {"minilm": model | {"config": {"path": "c"}}} if minilm else {}
+    )
+    shipped = Rerank.model_validate(models)
+    assert (shipped.prose, shipped.math, shipped.code) == (
+        tuple(WITH_MINILM.values()) if minilm else (0.43, 0.38, 0.42)
+    )
+    assert Rerank.model_validate(models | {"math": 0.3}).math == 0.3
+    assert Rerank.model_validate(models | {"math": 0.3}).prose == shipped.prose
