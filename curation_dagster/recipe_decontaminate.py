@@ -24,7 +24,7 @@ Question = Literal["code", "math", "number_substitution", "knowledge"]
 STEPS: tuple[StepName, ...] = get_args(StepName)
 PARTS: tuple[Part, ...] = get_args(Part)
 REPLIES: tuple[Part, ...] = ("choices", "answer")  # what answers a question, and alone tells less
-WITH_MINILM: Mapping[str, float] = {"prose": 0.45, "math": 0.4, "code": 0.4}  # thresholds of rerank
+WITH_MINILM: Mapping[str, float] = {"prose": 0.52, "math": 0.4, "code": 0.4}  # thresholds of rerank
 BENCHMARK_NAME = r"^[a-z0-9][a-z0-9-]*$"
 
 _FIELDS = "Fields of it, joined by line breaks; a dot goes into an object."
@@ -274,7 +274,7 @@ class Rerank(Section):
     def _of_the_models(cls, values: Any) -> Any:  # noqa: ANN401 - TOML is anything
         """Ask what fits the models: a sentence model gives other scores."""
         if isinstance(values, dict) and values.get("minilm") is not None:
-            return WITH_MINILM | values
+            return {**WITH_MINILM, **values}
         return values
 
 

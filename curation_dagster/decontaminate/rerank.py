@@ -56,7 +56,7 @@ class Reranker:
         """Return the rows whose score reaches the threshold of their kind, with it; and what is settled."""
         found = self.candidates(texts, found)
         scores = self.scores(texts, found)
-        again = scores >= self._asked(found, self.settings)
+        again = scores >= self.asked(found, self.settings)
         method, score = pl.lit("rerank"), pl.lit(scores)
         return (
             found.with_columns(
@@ -70,10 +70,10 @@ class Reranker:
 
     def settled(self, found: pl.DataFrame) -> pl.Series:
         """Tell what reaches the threshold of `rare_terms`: a hit already, which this step does not take away."""
-        asked = self._asked(found, self.index.settings)
+        asked = self.asked(found, self.index.settings)
         return (found["method"] == "rare_terms") & (found["score"] >= asked)
 
-    def _asked(self, found: pl.DataFrame, settings: Rerank | RareTerms) -> pl.Series:
+    def asked(self, found: pl.DataFrame, settings: Rerank | RareTerms) -> pl.Series:
         """Return the threshold of each row's kind, in 32 bits as the scores are."""
         kinds = dict(zip(self.index.items.names["benchmark"], self.index.items.kinds, strict=True))
         asked = [getattr(settings, kinds[benchmark]) for benchmark in found["benchmark"]]
