@@ -3,10 +3,13 @@
 The row-aligned pairs of llm-decontaminator (items and their rephrased texts), six benchmarks and clean text lie in the
 folder named by CURATE_DATA (default: ../shared/data beside the clone). Every rephrased text is a document; all
 benchmarks are loaded. Its own item's score counts, or -1 if it was not even a candidate. The threshold is where 2 % of
-the *hardest negatives* pass: the best score a text has for another item of the same benchmark. Pairs whose sides have
-fewer than eight words are left out. Intervals are Wilson's, 95 %.
+the *hardest negatives* pass: the best score a text has for another item of the same benchmark. `shipped` is the recall
+at the default thresholds. Pairs whose sides have fewer than eight words are left out. Intervals are Wilson's, 95 %.
+`clean` searches text that holds no item, at the default thresholds, and shows each hit; with rerank too, by the models
+that --rerank-clean names. MiniLM takes hours for all of it: --clean N takes N documents of each set, evenly spread.
 
     python benchmarks/decontamination.py [--sample N] [--minilm FOLDER] [--clean N] [--only STEP …]
+        [--rerank-clean MODEL …]
 """
 
 from __future__ import annotations
@@ -21,12 +24,15 @@ import os
 import random
 import re
 import resource
+import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
-from curation_dagster.decontaminate import rare_terms, rerank
+from curation_dagster.commands.apply import apply
+from curation_dagster.decontaminate import exact, ngrams, rare_terms, rerank
 from curation_dagster.recipe_decontaminate import Decontaminate
 
 DATA = Path(os.environ.get("CURATE_DATA") or Path(__file__).parents[2] / "shared" / "data")
@@ -48,27 +54,42 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=0, help="rephrased texts of a set; 0: all")
     parser.add_argument("--minilm", type=Path, help="folder of all-MiniLM-L6-v2")
     parser.add_argument("--clean", type=int, default=8000, help="documents of clean text")
-    steps = ("ngrams", "rare_terms", "noise", "static", "minilm", "clean")
+    steps = ("ngrams", "rare_terms", "noise", "static", "minilm", "chinese", "clean")
     parser.add_argument("--only", nargs="*", choices=steps, default=steps)
+    parser.add_argument("--rerank-clean", nargs="*", choices=("static", "minilm"), default=())
     chosen = parser.parse_args()
     if not (DATA / "decontamination").exists():
         print(json.dumps({"skipped": f"no data in {DATA}"}))
         return
     benchmarks = read_benchmarks()
     pairs = {name: read_pairs(name, benchmarks[name], chosen.sample) for name in PAIRED}
+    items = table(benchmarks)
+    measure_pairs(items, benchmarks, pairs, chosen)
+    if "noise" in chosen.only:
+        show(noise(table({"gsm8k": benchmarks["gsm8k"]}), benchmarks["gsm8k"]))
+    if "chinese" in chosen.only:
+        chinese(items)
+    if "clean" in chosen.only:
+        six = table({name: benchmarks[name] for name in SIX})
+        for step in ("rare_terms", *chosen.rerank_clean):
+            clean(six, chosen.clean, step, chosen.minilm)
+
+
+def measure_pairs(
+    items: pl.DataFrame,
+    benchmarks: dict[str, list[Item]],
+    pairs: dict[str, list[tuple[int, str]]],
+    chosen: argparse.Namespace,
+) -> None:
+    """Search the rephrased texts by each step chosen."""
     if "ngrams" in chosen.only:
         for name, of_set in pairs.items():
             for size in (13, 10, 8, 5):
-                show(ngrams(name, benchmarks[name], of_set, size))
-    items = table(benchmarks)
+                show(shared_ngrams(name, benchmarks[name], of_set, size))
     for step in ("rare_terms", "static", "minilm"):
         if step in chosen.only and (step != "minilm" or chosen.minilm):
             for line in recalls(items, pairs, step, chosen.minilm):
                 show(line)
-    if "noise" in chosen.only:
-        show(noise(table({"gsm8k": benchmarks["gsm8k"]}), benchmarks["gsm8k"]))
-    if "clean" in chosen.only:
-        clean(table({name: benchmarks[name] for name in SIX}), chosen.clean)
 
 
 def show(line: dict[str, object]) -> None:
@@ -154,7 +175,7 @@ def config(items: pl.DataFrame, **settings: object) -> Decontaminate:
     return Decontaminate.model_validate({"benchmarks": benchmarks} | settings)
 
 
-def ngrams(
+def shared_ngrams(
     name: str, items: list[Item], pairs: list[tuple[int, str]], size: int
 ) -> dict[str, object]:
     """Share of the rephrased texts that share a word n-gram with their own item, and with another."""
@@ -183,7 +204,7 @@ def recalls(
     index = rare_terms.build(items, asked)
     texts = [(name, i, text) for name, of_set in pairs.items() for i, text in of_set]
     documents = pl.Series([text for *_, text in texts])
-    open_index = rare_terms.replace(index, thresholds=index.thresholds * 0 - 9)
+    open_index = replace(index, thresholds=index.thresholds * 0 - 9)
     found = open_index.find(documents)
     owners = pl.DataFrame(
         [(d, name) for d, (name, *_) in enumerate(texts)], ["doc", "of"], orient="row"
@@ -193,19 +214,36 @@ def recalls(
         found = reranker.candidates(documents, found)
     found = found.join(owners.cast({"doc": pl.UInt32}), on="doc", maintain_order="left")
     found = found.filter(pl.col("of") == pl.col("benchmark"))
-    if step != "rare_terms":
-        found = found.with_columns(score=reranker.scores(documents, found))
-    own, hardest = [-1.0] * len(texts), [-1.0] * len(texts)
-    for doc, item, score in found.select("doc", "item", "score").iter_rows():
+    if step == "rare_terms":
+        hit = found["score"] >= pl.Series(
+            [getattr(asked.rare_terms, KINDS[of]) for of in found["of"]], dtype=pl.Float32
+        )
+    else:
+        scored = found.with_columns(score=reranker.scores(documents, found))
+        hit = reranker.settled(found) | (
+            scored["score"] >= reranker.asked(found, reranker.settings)
+        )
+        found = scored
+    own, hardest, shipped = [-1.0] * len(texts), [-1.0] * len(texts), [False] * len(texts)
+    for doc, item, score, is_hit in found.select(
+        "doc", "item", "score", hit.alias("hit")
+    ).iter_rows():
         scores = own if item == str(texts[doc][1]) else hardest
         scores[doc] = max(scores[doc], score)
+        shipped[doc] |= is_hit and scores is own
     return [
         summary(
             name,
             step,
             [(o, h) for o, h, (n, *_) in zip(own, hardest, texts, strict=True) if n == name],
         )
-        | {"cpu_s": round(time.process_time() - began, 1)}
+        | {
+            "shipped": rate(
+                sum(s for s, (n, *_) in zip(shipped, texts, strict=True) if n == name),
+                len(pairs[name]),
+            ),
+            "cpu_s": round(time.process_time() - began, 1),
+        }
         for name in pairs
     ]
 
@@ -270,19 +308,57 @@ def noise(items: pl.DataFrame, benchmark: list[Item], share: float = 0.1) -> dic
     return line
 
 
-def clean(items: pl.DataFrame, count: int) -> None:
+def chinese(items: pl.DataFrame) -> None:
+    """Search items translated to Chinese, for what needs no model."""
+    asked = config(items)
+    steps = {
+        "exact": exact.build(items, asked),
+        "ngrams": ngrams.build(items, asked),
+        "rare_terms": rare_terms.build(items, asked),
+    }
+    for name in PAIRED[2:]:
+        file = f"decontamination/lmsys-{name.replace('-', '_')}_test_chinese.jsonl.gz"
+        texts = pl.Series([str(row["text"]) for row in lines(DATA / file)])
+        line: dict[str, object] = {"step": "chinese", "set": name, "pairs": len(texts)}
+        for step, finder in steps.items():
+            found = finder.find(texts).filter(pl.col("benchmark") == name)
+            own = found.filter(pl.col("doc").cast(pl.String) == pl.col("item"))
+            line[step] = own["doc"].n_unique()
+        show(line)
+
+
+def pages() -> pl.Series:
+    """Extract the text of real pages, as `curate apply ingest` does."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "pages.parquet"
+        texts = []
+        for path in sorted((DATA / "pages").glob("*.warc.gz")):
+            apply("ingest", path, target, None)
+            texts.append(pl.read_parquet(target)["text"].drop_nulls())
+    return pl.concat(texts)
+
+
+def clean(items: pl.DataFrame, count: int, step: str, minilm: Path | None) -> None:
     """Time the search over clean text, and list what it drops."""
-    index = rare_terms.build(items, config(items))
+    settings = settings_of(step, minilm)
+    if step != "rare_terms":
+        settings["rerank"]["dense"] = False  # type: ignore[index]
+    asked = config(items, **settings)
+    index = rare_terms.build(items, asked)
+    reranker = rerank.build(items, asked, index) if step != "rare_terms" else None
     news = [str(row["text"]) for row in lines(DATA / "domain/ag-news-test.jsonl.gz")]
-    sets = {"text-8000": pl.read_parquet(DATA / "bench/text-8000.parquet")["text"][:count],
-            "ag-news": pl.Series(news[:count])}  # fmt: skip
-    for name, texts in sets.items():
+    sets = {"text-8000": pl.read_parquet(DATA / "bench/text-8000.parquet")["text"],
+            "pages": pages(), "ag-news": pl.Series(news)}  # fmt: skip
+    for name, everything in sets.items():
+        texts = everything.gather_every(max(-(-len(everything) // count), 1))
         began = time.process_time()
         found = index.find(texts)
+        if reranker:
+            found = reranker.rescore(texts, found)
         cpu = time.process_time() - began
         size = int(texts.str.len_bytes().sum()) / 1e6
         show({
-            "step": "clean", "set": name, "documents": len(texts), "mb": round(size, 1),
+            "step": f"clean, {step}", "set": name, "documents": len(texts), "mb": round(size, 1),
             "mb_per_cpu_s": round(size / cpu, 1), "index_mb": round(index.nbytes / 1e6, 1),
             "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
             "documents_hit": found["doc"].n_unique(), "hits": found.height,

@@ -628,8 +628,9 @@ def benchmarks_list(recipe: str, *, as_json: bool, undetectable: bool) -> None:
 def benchmarks_calibrate(recipe: str, clean: Path | None) -> None:
     """Choose the thresholds of [decontaminate.rare_terms] for RECIPE's benchmarks, and print them as TOML.
 
-    The hardest negatives are an item's best other items; at most max_false_positives of them may pass, and of
-    clean documents at most one in a thousand.
+    Those of [decontaminate.rerank] too, where the recipe names the step, with the models it names. The hardest
+    negatives are an item's best other items; at most max_false_positives of them may pass, and of clean documents at
+    most one in a thousand by a step. With a sentence model a thousand documents take minutes.
     """
     from curation_dagster.commands import benchmarks as benchmarks_
     from curation_dagster.recipe_file import load

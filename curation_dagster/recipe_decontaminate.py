@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 from curation_dagster.section import File, GrowingFile, Section, Share
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 StepName = Literal["exact", "ngrams", "rare_terms", "rerank", "judge"]
 Part = Literal["question", "choices", "answer", "passage", "code"]
@@ -24,6 +24,11 @@ Question = Literal["code", "math", "number_substitution", "knowledge"]
 STEPS: tuple[StepName, ...] = get_args(StepName)
 PARTS: tuple[Part, ...] = get_args(Part)
 REPLIES: tuple[Part, ...] = ("choices", "answer")  # what answers a question, and alone tells less
+WITH_MINILM: Mapping[str, float] = {
+    "prose": 0.52,
+    "math": 0.38,
+    "code": 0.4,
+}  # thresholds of rerank
 BENCHMARK_NAME = r"^[a-z0-9][a-z0-9-]*$"
 
 _FIELDS = "Fields of it, joined by line breaks; a dot goes into an object."
@@ -261,9 +266,20 @@ class Rerank(Section):
     static_least: Share = Field(
         default=0.45, description="Cosine by the static model from which the other is asked."
     )
-    prose: Share = Field(default=0.45, description="Score of a hit; docs/decontamination.md.")
-    math: Share = Field(default=0.4, description="The same for benchmarks of kind math.")
-    code: Share = Field(default=0.4, description="The same for benchmarks of kind code.")
+    prose: Share = Field(
+        default=0.43,
+        description="Score of a hit that rare_terms is not sure of; by model, see docs.",
+    )
+    math: Share = Field(default=0.38, description="The same for benchmarks of kind math.")
+    code: Share = Field(default=0.42, description="The same for benchmarks of kind code.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_models(cls, values: Any) -> Any:  # noqa: ANN401 - TOML is anything
+        """Ask what fits the models: a sentence model gives other scores."""
+        if isinstance(values, dict) and values.get("minilm") is not None:
+            return {**WITH_MINILM, **values}
+        return values
 
 
 class Judge(Section):

@@ -13,7 +13,7 @@ import polars as pl
 
 from curation_dagster.commands.apply import documents
 from curation_dagster.counted import counted
-from curation_dagster.decontaminate import calibrate, cascade, ngrams
+from curation_dagster.decontaminate import calibrate, cascade, ngrams, registry
 from curation_dagster.decontaminate.cascade import EVERY
 from curation_dagster.decontaminate.overlap import term_counts
 from curation_dagster.errors import RecipeError
@@ -129,20 +129,24 @@ def common(config: Decontaminate, source: Path, target: Path, max_documents: int
 
 
 def calibrated(config: Decontaminate, clean: Path | None) -> str:
-    """Write the thresholds of the step rare_terms, and what each comes from, as TOML.
+    """Write the thresholds of rare_terms, and of rerank where it is named, and what each comes from, as TOML.
 
     Raises:
-        RecipeError: when the recipe names no benchmark.
+        RecipeError: when the recipe names no benchmark, or a model cannot be read.
         SchemaError: when the clean file lacks doc_id (or id) or text.
     """
     if not config.benchmarks:
         msg = "benchmarks calibrate: the recipe names no benchmarks: [[decontaminate.benchmarks]]"
         raise RecipeError(msg)
     texts = pl.concat([docs["text"] for docs in documents(clean)]) if clean else None
-    found = calibrate.calibrate(cascade.build(config).items, config, texts)
-    chosen = calibrate.thresholds(found)
-    lines = ["[decontaminate.rare_terms]"]
-    for kind, benchmark, negatives, threshold in found.iter_rows():
-        of = benchmark or "clean text"
-        lines.append(f"# {kind}: {of}, {counted(negatives, 'negative')}: {threshold:.2f}")
-    return "\n".join(lines + [f"{kind} = {threshold:.2f}" for kind, threshold in chosen.items()])
+    found = calibrate.calibrate(registry.read(config.benchmarks).items, config, texts)
+    lines = []
+    for step, chosen in calibrate.thresholds(found).items():
+        lines.append(f"[decontaminate.{step}]")
+        for kind, benchmark, negatives, threshold in (
+            found.filter(step=step).drop("step").iter_rows()
+        ):
+            of = benchmark or "clean text"
+            lines.append(f"# {kind}: {of}, {counted(negatives, 'negative')}: {threshold:.2f}")
+        lines += [f"{kind} = {threshold:.2f}" for kind, threshold in chosen.items()]
+    return "\n".join(lines)

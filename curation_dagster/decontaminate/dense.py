@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from curation_dagster.decontaminate import embed
 from curation_dagster.decontaminate.found import FOUND
 from curation_dagster.words import buffers, tables
 
@@ -30,6 +31,9 @@ MIN_WORDS = 5  # of what is compared
 MAX_CHARS = 600
 NEAREST = 8  # items of a sentence, or two
 BATCH = 512  # of them compared at a time
+SLACK = np.float32(
+    1e-3
+)  # of a product of matrices, whose last digits depend on the batch; far more than it errs
 UNKNOWN_TRUST = 0.5  # in the likeness of a candidate whose evidence was not weighed
 
 
@@ -81,16 +85,13 @@ def _nearest(
     targets: list[int] = []
 
     def compare(batch: list[tuple[int, int, int, str]]) -> None:
-        near = model.embed([piece for *_, piece in batch]) @ vectors.T
-        count = min(NEAREST, near.shape[1])
-        best = np.argpartition(-near, count - 1, axis=1)[:, :count]
-        for (doc, start, end, _), row, items in zip(
-            batch, near, np.sort(best, axis=1), strict=True
+        embedded = model.embed([piece for *_, piece in batch])
+        for (doc, start, end, _), vector, row in zip(
+            batch, embedded, embedded @ vectors.T, strict=True
         ):
-            for item in items.tolist():
-                if row[item] >= least:
-                    places.append((doc, start, end))
-                    targets.append(item)
+            for item in _best(vector, vectors, row, least):
+                places.append((doc, start, end))
+                targets.append(item)
 
     batch: list[tuple[int, int, int, str]] = []
     for doc, text in enumerate(texts):
@@ -102,6 +103,22 @@ def _nearest(
     if batch:
         compare(batch)
     return np.array(places, np.int64).reshape(-1, 3), np.array(targets, np.int64)
+
+
+def _best(
+    vector: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+    near: NDArray[np.float32],
+    least: float,
+) -> list[int]:
+    """Return the rows of the NEAREST items from `least` on, in order; `near` are cosines to within SLACK."""
+    count = min(NEAREST, len(near))
+    worst = np.partition(near, len(near) - count)[len(near) - count]
+    rows = np.flatnonzero(near >= max(worst, np.float32(least)) - SLACK)
+    exact = embed.cosines(vectors[rows], vector[None])
+    rows, exact = rows[exact >= least], exact[exact >= least]
+    best: list[int] = np.sort(rows[np.argsort(-exact, kind="stable")[:count]]).tolist()
+    return best
 
 
 def _likeness(

@@ -2,8 +2,8 @@
 
 A *static* model (Tulkens and van Dongen, 2024: model2vec) is a table with one vector a token; a text is their mean. A
 *BERT* model (Devlin et al., 2019; Reimers and Gurevych, 2019 for the mean of its last layer) is computed here with
-numpy: one text at a time, so that no vector depends on what else is in a batch. Both read `model.safetensors` and
-`tokenizer.json` (WordPiece); neither needs torch or any package. Nothing is ever downloaded.
+numpy: one text at a time, so that no vector depends on what else is in a batch; nor does a cosine. Both read
+`model.safetensors` and `tokenizer.json` (WordPiece); neither needs torch or any package. Nothing is ever downloaded.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 MAX_TOKENS = 256  # of a text a BERT model reads
 MAX_WORD_CHARS = 100
 MAX_KNOWN_WORDS = 1 << 18
+DECIMALS = 4  # of a cosine; what follows it decides nothing
 _HAN = (
     (0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F), (0x2B740, 0x2B81F),
     (0x2B820, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F),
@@ -240,6 +241,15 @@ def _tensors(path: Path) -> dict[str, NDArray[Any]]:
     except (ValueError, KeyError, TypeError) as err:
         msg = f"rerank: {path} is no safetensors file with numbers this reads: {err!r}"
         raise RecipeError(msg) from err
+
+
+def cosines(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the cosine of each row and the row beside it, both of length one, to DECIMALS.
+
+    Summed a row at a time in 64 bits: the last digits of a product of matrices depend on how many rows it has.
+    """
+    sums: NDArray[np.float64] = np.multiply(left, right, dtype=np.float64).sum(axis=1)
+    return sums.round(DECIMALS)
 
 
 def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -3,7 +3,8 @@
 Score: the mean of the score `rare_terms` gave (once) and the models' (a static model once, a sentence model
 twice). A model's is the cosine of the span and the better of the item's question alone and with its answer, less
 half of the cosine of the item and the other item most like it. Of programs the documentation is embedded. No weight
-was fitted. Not here: the models (`embed`), thresholds (`calibrate`).
+was fitted. What `rare_terms` is sure of stays a hit: models do not tell items of one template apart, numbers do. Not
+here: the models (`embed`), thresholds (`calibrate`).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from curation_dagster.decontaminate.embed import Embedder
     from curation_dagster.decontaminate.rare_terms import Items
-    from curation_dagster.recipe_decontaminate import Decontaminate, Rerank
+    from curation_dagster.recipe_decontaminate import Decontaminate, RareTerms, Rerank
 
 STATIC_WEIGHT, SENTENCE_WEIGHT = 1.0, 2.0
 MAX_SPAN_BYTES = 4000  # of a candidate that are embedded
@@ -34,7 +35,6 @@ NEIGHBOURS = 4  # other items that make an item crowded
 SAME = 0.98  # cosine above which two items are one
 BLOCK = 1024  # items compared with all others at a time
 SENTENCE_BYTES = 300  # to either side of a span, where its sentence may begin and end
-DECIMALS = 3  # of a cosine: libraries of linear algebra differ in the seventh
 
 
 @dataclass(frozen=True)
@@ -53,20 +53,31 @@ class Reranker:
     texts: dict[int, list[str]] = field(default_factory=dict)
 
     def rescore(self, texts: pl.Series, found: pl.DataFrame) -> pl.DataFrame:
-        """Return the rows whose score reaches the threshold of their kind, with that score."""
+        """Return the rows whose score reaches the threshold of their kind, with it; and what is settled."""
         found = self.candidates(texts, found)
         scores = self.scores(texts, found)
-        kinds = dict(zip(self.index.items.names["benchmark"], self.index.items.kinds, strict=True))
-        asked = pl.Series(
-            [getattr(self.settings, kinds[benchmark]) for benchmark in found["benchmark"]],
-            dtype=pl.Float64,
-        )
+        again = scores >= self.asked(found, self.settings)
+        method, score = pl.lit("rerank"), pl.lit(scores)
         return (
-            found.with_columns(score=scores, method=pl.lit("rerank"))
-            .filter(scores >= asked)
+            found.with_columns(
+                method=pl.when(again).then(method).otherwise("method"),
+                score=pl.when(again).then(score).otherwise("score"),
+            )
+            .filter(again | self.settled(found))
             .select(pl.col(name).cast(kind) for name, kind in FOUND.items())
             .sort(ORDER)
         )
+
+    def settled(self, found: pl.DataFrame) -> pl.Series:
+        """Tell what reaches the threshold of `rare_terms`: a hit already, which this step does not take away."""
+        asked = self.asked(found, self.index.settings)
+        return (found["method"] == "rare_terms") & (found["score"] >= asked)
+
+    def asked(self, found: pl.DataFrame, settings: Rerank | RareTerms) -> pl.Series:
+        """Return the threshold of each row's kind, in 32 bits as the scores are."""
+        kinds = dict(zip(self.index.items.names["benchmark"], self.index.items.kinds, strict=True))
+        asked = [getattr(settings, kinds[benchmark]) for benchmark in found["benchmark"]]
+        return pl.Series(asked, dtype=pl.Float32)
 
     def candidates(self, texts: pl.Series, found: pl.DataFrame) -> pl.DataFrame:
         """Return what rare_terms found and, where the recipe says so, what lies near by meaning."""
@@ -130,10 +141,9 @@ class Reranker:
             views = [self.vectors[name, text] for text in self._views(row)]
             if row not in crowds:
                 near = [self.vectors[name, self._views(o)[0]] for o in others[i].tolist() if o >= 0]
-                crowds[row] = max((float(n @ view) for n in near for view in views), default=0.0)
-            cosine = max(float(vectors[place[span]] @ view) for view in views)
-            cosines[i] = round(cosine, DECIMALS)
-            less[i] = round(cosine - CROWDED * max(crowds[row], 0.0), DECIMALS)
+                crowds[row] = max((_nearest(other, views) for other in near), default=0.0)
+            cosines[i] = _nearest(vectors[place[span]], views)
+            less[i] = cosines[i] - CROWDED * max(crowds[row], 0.0)
         return cosines, less
 
     def _know(self, name: str, model: Embedder, rows: Iterable[int]) -> None:
@@ -191,6 +201,10 @@ def build(_items: pl.DataFrame, config: Decontaminate, index: object) -> Reranke
     items = index.items
     vectors = static.embed([views(items, row)[0] for row in range(len(items.bounds))])
     return Reranker(index, settings, static, sentence, vectors, neighbours(items, vectors))
+
+
+def _nearest(vector: NDArray[np.float32], views: list[NDArray[np.float32]]) -> float:
+    return float(embed.cosines(np.stack(views), vector[None]).max())
 
 
 def _mean(

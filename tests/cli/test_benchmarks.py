@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
+import tomllib
 from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
+from shared_data import DATA
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,3 +106,35 @@ def test_common_ngrams_are_written_and_ignored(curate, recipe: Path, tmp_path: P
         recipe.read_text().replace("terms = 5", 'terms = 5\nignore = { path = "common.txt" }')
     )
     assert "n-grams: 4" in curate("benchmarks", recipe).stdout
+
+
+GSM8K, STATIC = DATA / "benchmarks/gsm8k-test.jsonl.gz", DATA / "models/static-embedding"
+
+
+@pytest.mark.skipif(not (GSM8K.exists() and STATIC.exists()), reason="no shared data")
+def test_calibrate_prints_thresholds_of_rare_terms_and_rerank(curate, tmp_path: Path) -> None:
+    with gzip.open(GSM8K, "rt", encoding="utf-8") as lines:
+        (tmp_path / "some.jsonl").write_text("".join(next(lines) for _ in range(100)))
+    clean = pl.DataFrame({"doc_id": ["a", "b"], "text": ["A lamp on a shelf.", "Rain, again."]})
+    clean.write_parquet(tmp_path / "clean.parquet")
+    recipe = tmp_path / "some.toml"
+    recipe.write_text(f"""
+[decontaminate]
+steps = ["rare_terms", "rerank"]
+[decontaminate.rerank.static_model]
+weights = {{ path = "{STATIC.resolve() / "model.safetensors"}" }}
+tokenizer = {{ path = "{STATIC.resolve() / "tokenizer.json"}" }}
+[[decontaminate.benchmarks]]
+name = "gsm8k"
+kind = "math"
+file = {{ path = "some.jsonl" }}
+answer = ["answer"]
+question = ["question"]
+""")
+    said = curate("benchmarks", "calibrate", recipe, "--clean", tmp_path / "clean.parquet")
+    assert said.exit_code == 0, said.output
+    chosen = tomllib.loads(said.stdout)["decontaminate"]
+    assert list(chosen) == ["rare_terms", "rerank"]
+    assert all(0 < section["math"] < 1 for section in chosen.values())
+    assert said.stdout.count("# math: gsm8k, 100 negatives") == 2
+    assert said.stdout.count("# math: clean text, 2 negatives") == 2
