@@ -53,6 +53,19 @@ def figures(lineage: Lineage) -> list[dict[str, Any]]:
     ]
 
 
+def probes_failed(lineage: Lineage) -> list[str]:
+    """Say what the probes of any shard's run missed or found wrongly; [] where there are no benchmarks.
+
+    Raises:
+        IntegrityError: when `scanned` is not current.
+    """
+    config = lineage.recipe.decontaminate
+    if not config.benchmarks:
+        return []
+    footers = (lineage.footer(_current(lineage, "scanned", shard)) for shard in lineage.shards)
+    return sorted({reason for f in footers for reason in probed.failures(f["probes"], config)})
+
+
 def found(lineage: Lineage) -> Iterator[tuple[str, pl.DataFrame]]:
     """Yield (shard, a row a hit): row, doc_id, the hit, `fate` of its document, and whether it is there `after`."""
     for shard in lineage.shards:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -26,7 +27,6 @@ from curation_dagster.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from curation_dagster.lineage import Stage
     from curation_dagster.recipe import Recipe
@@ -59,9 +59,17 @@ def neighbours(recipe: Recipe, path: Path) -> list[Recipe]:
         except RecipeError as error:
             msg = f"{file} does not load, so what it needs is not known; mend it or move it away\n{error}"
             raise RecipeError(msg) from error
-        if (other.root, other.endpoint_url) == (recipe.root, recipe.endpoint_url):
+        if _place(other.root) == _place(
+            recipe.root
+        ):  # two endpoints may be one: rather too many than too few
             found.append(other)
     return found
+
+
+def _place(root: str) -> str:
+    """Write a root so that two spellings of one place are the same."""
+    plain = root.removeprefix("file://").rstrip("/")
+    return plain if "://" in plain else str(Path(plain).resolve())
 
 
 def held(recipes: list[Recipe]) -> list[Held]:

@@ -12,11 +12,12 @@ from rich.console import Console
 from curation_dagster.commands import erase, whereabouts
 from curation_dagster.commands.progress import watched
 from curation_dagster.counted import counted
+from curation_dagster.lineage import Lineage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from curation_dagster.lineage import Lineage
+    from curation_dagster.commands.whereabouts import Search
 
 _SHOWN: Final = 20  # documents, to a person
 _STILL_THERE: Final = 3
@@ -61,12 +62,25 @@ def run(lineage: Lineage, options: Options) -> int:
             what = f"{counted(len(told['documents']), 'document')} in {counted(len(told['files']), 'file')}"
             click.confirm(f"Erase {what} of {lineage.recipe.root} for good?", abort=True, err=True)
         with watched(Console(stderr=True)):
-            told["erased"] = erase.erase(lineage, found)
+            told["erased"] = _erase(lineage, found, options)
         if not options.as_json:
             _show_done(told["erased"], lineage.recipe.name)
     if options.as_json:
         click.echo(json.dumps(told, indent=1, ensure_ascii=False))
     return 0
+
+
+def _erase(lineage: Lineage, found: Search, options: Options) -> dict[str, Any]:
+    """Erase, and search again until nothing new is found: a run may have published meanwhile."""
+    done: dict[str, Any] = {}
+    while True:
+        for what, more in erase.erase(lineage, found).items():
+            done[what] = sorted({*done.get(what, []), *more}) if isinstance(more, list) else more
+        lineage = Lineage(lineage.recipe, lineage.store)
+        again = whereabouts.search(lineage, found.request, copies=not options.named_only)
+        if set(again.documents) <= set(found.documents):
+            return done
+        found = again
 
 
 def verify(lineage: Lineage, *, as_json: bool) -> int:

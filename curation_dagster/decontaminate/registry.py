@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -162,7 +163,7 @@ class _File:
                 return _csv(content, has_header=self.benchmark.has_header)
             if ".jsonl" in suffixes[-2:] or ".ndjson" in suffixes[-2:]:
                 return pl.read_ndjson(io.BytesIO(content), infer_schema_length=None)
-        except (OSError, EOFError, pl.exceptions.PolarsError) as err:
+        except (OSError, EOFError, zlib.error, pl.exceptions.PolarsError) as err:
             msg = f"benchmark {self.benchmark.name!r}: cannot read {self.path}: {err}"
             raise RecipeError(msg) from err
         raise self.error("is neither .jsonl, .csv (plain, .gz, .zst) nor .parquet")

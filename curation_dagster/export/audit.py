@@ -130,6 +130,7 @@ def benchmark_ngrams(config: Decontaminate) -> pl.DataFrame:
     section = config.ngrams
     schema = {"gram": pl.String, "item": pl.String, "needed": pl.Int64, "drops": pl.Boolean}
     rows: set[tuple[str, str, int, bool]] = set()
+    ignored = _ignored(section)
     if config.runs("ngrams") and section.policy == "count":
         for benchmark in config.benchmarks:
             for part, texts in _parts(benchmark):
@@ -138,7 +139,7 @@ def benchmark_ngrams(config: Decontaminate) -> pl.DataFrame:
                 least = max(reply, section.min_ngrams)
                 for number, text in enumerate(normalised(texts)):
                     item = f"{benchmark.name}/{number}/{part}"
-                    found = _grams(text.split(), section)
+                    found = _grams(text.split(), section) - ignored
                     rows |= {(gram, item, least, drops) for gram in found}
     frame = pl.DataFrame(sorted(rows), schema=schema, orient="row")
     told_apart = frame.filter(pl.len().over("gram") <= section.max_items)
@@ -147,6 +148,16 @@ def benchmark_ngrams(config: Decontaminate) -> pl.DataFrame:
     whole = pl.when(pl.col("item").str.ends_with("/passage")).then(0).otherwise(share)
     needed = enough.with_columns(needed=pl.max_horizontal("needed", whole))
     return needed.filter("drops").drop("drops")
+
+
+def _ignored(section: NGrams) -> set[str]:
+    """Return the n-grams of the recipe's file of those that do not count; a line is a text."""
+    if section.ignore is None:
+        return set()
+    with fsspec.open(str(section.ignore.path), "rb", compression="infer") as stream:
+        lines = pl.Series(stream.read().decode("utf-8").splitlines(), dtype=pl.String)
+    every = section.model_copy(update={"enumerations": True})
+    return {gram for line in normalised(lines) for gram in _grams(line.split(), every)}
 
 
 def _grams(words: list[str], section: NGrams) -> set[str]:

@@ -17,7 +17,7 @@ import zstandard
 
 from curation_dagster import lineage as lineage_
 from curation_dagster import table
-from curation_dagster.contamination import figures
+from curation_dagster.contamination import figures, probes_failed
 from curation_dagster.export.audit import audit
 from curation_dagster.export.card import card
 from curation_dagster.funnel import funnel
@@ -67,8 +67,8 @@ def make_release(job: Job, files: Files) -> dict[str, Any]:
         "tokens": sum(f["tokens"] for f in listed),
         "files": listed,
         "audit": asdict(found) | {"passed": found.passed},
-        "contamination": (contamination := figures(lineage)),
-        "probes_failed": sorted({r for b in contamination for r in b["probes_failed"]}),
+        "contamination": figures(lineage),
+        "probes_failed": probes_failed(lineage),
         "sources": _counts(contents, "source"),
         "phases": _counts(contents, "phase"),
         "licenses": _counts(contents, "license")[:_TOP_LICENCES],
