@@ -143,7 +143,8 @@ class RareTermIndex:
             pl.concat([hits.drop("target", "likeness"), names], how="horizontal")
             .with_columns(method=pl.lit("rare_terms"))
             .select(pl.col(name).cast(kind) for name, kind in FOUND.items())
-            .sort(ORDER)
+            .sort([*ORDER, "score"], descending=[False] * len(ORDER) + [True])
+            .unique(ORDER, keep="first", maintain_order=True)
         )
 
     def _run(

@@ -49,14 +49,20 @@ class Reranker:
     neighbours: NDArray[
         np.int64
     ]  # of each item: others of its benchmark by the static model, nearest first, or -1
+    least: float | None = None  # score of what a judge after this step is asked about
     vectors: dict[tuple[str, str], NDArray[np.float32]] = field(default_factory=dict)
     texts: dict[int, list[str]] = field(default_factory=dict)
 
     def rescore(self, texts: pl.Series, found: pl.DataFrame) -> pl.DataFrame:
-        """Return the rows whose score reaches the threshold of their kind, with it; and what is settled."""
+        """Return the rows whose score reaches the threshold of their kind, with it; and what is settled.
+
+        Where a judge follows, those too that it is to be asked about.
+        """
         found = self.candidates(texts, found)
         scores = self.scores(texts, found)
         again = scores >= self.asked(found, self.settings)
+        if self.least is not None:
+            again |= (scores >= np.float32(self.least)) & ~self.settled(found)
         method, score = pl.lit("rerank"), pl.lit(scores)
         return (
             found.with_columns(
@@ -200,7 +206,8 @@ def build(_items: pl.DataFrame, config: Decontaminate, index: object) -> Reranke
     sentence = embed.bert_model(settings.minilm) if settings.minilm else None
     items = index.items
     vectors = static.embed([views(items, row)[0] for row in range(len(items.bounds))])
-    return Reranker(index, settings, static, sentence, vectors, neighbours(items, vectors))
+    least = config.judge.min_score if config.judge and config.runs("judge") else None
+    return Reranker(index, settings, static, sentence, vectors, neighbours(items, vectors), least)
 
 
 def _nearest(vector: NDArray[np.float32], views: list[NDArray[np.float32]]) -> float:

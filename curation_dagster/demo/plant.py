@@ -1,7 +1,7 @@
 """Plant benchmark questions in pages, so that the demo has real contamination to find.
 
-An item marked `planted` is written in full into a few pages of prose as an exercise; the others
-appear nowhere. Which pages carry it follows from a hash of the item's id and the page's address.
+An item marked `planted` is written in full into a few pages of prose as an exercise, and rephrased into one more; the
+others appear nowhere. Which pages carry it follows from a hash of the item's id and the page's address.
 """
 
 from __future__ import annotations
@@ -62,17 +62,23 @@ def benchmark() -> list[Item]:
 
 
 def plant(shelves: dict[str, list[Sheet]], items: list[Item]) -> dict[str, list[Sheet]]:
-    """Return the shelves with every planted question in its pages, each page carrying one."""
+    """Return the shelves with every planted question in its pages, as it is and rephrased, each page carrying one."""
     rich = [
         (name, i) for name in shelves for i, sheet in enumerate(shelves[name]) if carries(sheet)
     ]
     planted = {name: list(sheets) for name, sheets in shelves.items()}
     free = set(rich)
-    wanted = [item for item in items if item.planted] * PAGES_PER_ITEM
-    for item in wanted[: len(rich)]:  # in turns: a small site has every question before a second
+    chosen = [item for item in items if item.planted]
+    wanted = [(item, item.question) for item in chosen] * PAGES_PER_ITEM
+    wanted[len(chosen) : len(chosen)] = [
+        (item, item.rephrased) for item in chosen if item.rephrased
+    ]
+    for item, text in wanted[
+        : len(rich)
+    ]:  # in turns: a small site has every question before a second
         name, i = min(free, key=lambda at: _rank(item, shelves[at[0]][at[1]].path))
         sheet = planted[name][i]
-        exercise = _SECTION.format(escape(item.question, quote=False))
+        exercise = _SECTION.format(escape(text, quote=False))
         planted[name][i] = replace(sheet, content=f"{sheet.content}\n{exercise}")
         free.discard((name, i))
     return planted

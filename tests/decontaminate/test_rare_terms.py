@@ -270,6 +270,27 @@ def test_reranking_finds_more_rephrased_questions_than_it_drops(gsm8k):
     assert found.filter(pl.col("doc").cast(pl.String) != pl.col("item"))["doc"].n_unique() <= 15
 
 
+@pytest.mark.skipif(not STATIC.exists(), reason="no shared data")
+def test_before_a_judge_reranking_lets_through_what_the_judge_is_asked_about(gsm8k, tmp_path):
+    some = gsm8k.filter(pl.col("item").cast(pl.Int64) < 100)
+    judge = {
+        "model": "m",
+        "url": "http://127.0.0.1:9/v1",
+        "cache": {"path": tmp_path / "a.jsonl"},
+        "min_score": 0.15,
+    }
+    models = reranking() | {"math": 0.9}
+    texts = pl.Series(texts_of("rephrase_gsm8k")[:100])
+    least = []
+    for steps in (["rare_terms", "rerank"], ["rare_terms", "rerank", "judge"]):
+        asked = config({"gsm8k": "math"}, steps=steps, rerank=models, judge=judge)
+        index = rare_terms.build(some, asked)
+        found = rerank.build(some, asked, index).rescore(texts, index.find(texts))
+        least.append(found.filter(method="rerank")["score"].min())
+    assert least[0] is None or least[0] >= 0.9
+    assert 0.15 <= least[1] < 0.9
+
+
 @needs_data
 def test_a_model_that_is_not_there_is_an_error_that_names_it(gsm8k, index):
     models = reranking(weights={"path": Path("nowhere/model.safetensors")})

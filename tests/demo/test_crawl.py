@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -190,6 +191,12 @@ def test_plant_writes_each_question_into_its_own_pages_of_prose() -> None:
     assert len(changed) == PAGES_PER_ITEM
     assert all("Is 1 &lt; 2 &amp; 3?" in sheet.content for sheet in changed)
     assert planted == plant({"stdlib": shelf}, [ITEM])["stdlib"]
+    both = plant({"stdlib": shelf}, [replace(ITEM, rephrased="Is one below two and three?")])[
+        "stdlib"
+    ]
+    texts = [sheet.content for sheet, before in zip(both, shelf, strict=True) if sheet != before]
+    assert len(texts) == PAGES_PER_ITEM + 1
+    assert sum("Is one below two and three?" in text for text in texts) == 1
 
 
 def html(folder: Path) -> dict[str, bytes]:

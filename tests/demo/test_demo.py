@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 from conftest_graph import curate
 
+from curation_dagster import table
 from curation_dagster.demo.crawl import capture
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -35,4 +36,11 @@ def test_the_demo_finds_every_planted_item(tmp_path):
         for item in items_
     }
     assert found == planted
+    rephrased = set()  # what documents hold that no n-gram tells
+    for key in lineage.shards:
+        with lineage.store.fetch(lineage.current("scanned", key)) as (path,):
+            for hits in table.read(path, ["hits"])["hits"].to_list():
+                if {hit["method"] for hit in hits} == {"rare_terms"}:
+                    rephrased |= {f"{hit['benchmark']}/{hit['item']}" for hit in hits}
+    assert rephrased == planted
     assert lineage.footer(lineage.current("release", "all"))["audit"]["passed"]
