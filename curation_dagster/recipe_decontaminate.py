@@ -270,8 +270,8 @@ class Rerank(Section):
         default=0.43,
         description="Score of a hit that rare_terms is not sure of; by model, see docs.",
     )
-    math: Share = Field(default=0.38, description="The same for benchmarks of kind math.")
-    code: Share = Field(default=0.42, description="The same for benchmarks of kind code.")
+    math: Share = Field(default=0.37, description="The same for benchmarks of kind math.")
+    code: Share = Field(default=0.41, description="The same for benchmarks of kind code.")
 
     @model_validator(mode="before")
     @classmethod
