@@ -224,7 +224,7 @@ class RareTerms(Section):
         default=600, ge=1, description="A term of more items is not rare: it finds none."
     )
     item_terms: int = Field(
-        default=24, ge=2, description="Terms of an item that find it; the rarest."
+        default=20, ge=2, description="Terms of an item that find it; the rarest."
     )
     candidates: int = Field(default=4, ge=1, description="Items looked at in a window; best first.")
     prose: Share = Field(default=0.4, description="Likeness of a hit; docs/decontamination.md.")
