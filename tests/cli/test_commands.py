@@ -232,11 +232,11 @@ def test_explain_names_the_benchmark_item(curated, curate):
     ]
     item = json.loads((curated[0].parent / "corpus/benchmark.jsonl").read_text().splitlines()[0])
     words = item["question"].split()
-    assert [hit.split(", bytes")[0] for hit in hits] == [
-        "bees/bees question, exact 1.000", "bees/bees question, ngrams 1.000",
-    ]  # fmt: skip
+    told_of = [hit.split(", bytes")[0] for hit in hits]
+    assert told_of[:2] == ["bees/bees question, exact 1.000", "bees/bees question, ngrams 1.000"]
+    assert [hit.rsplit(" ", 1)[0] for hit in told_of[2:]] == ["bees/bees question, rare_terms"]
     shown = f": {' '.join(words[:3])} [{len(words) - 5} words] {' '.join(words[-2:])}".rstrip("?.")
-    assert all(hit.rstrip("?.").endswith(shown) for hit in hits)
+    assert all(hit.rstrip("?.").endswith(shown) for hit in hits[:2])
     assert item["question"] not in told.stdout, "what a benchmark asks is not spread further"
 
 

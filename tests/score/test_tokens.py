@@ -190,5 +190,5 @@ def test_gzip_that_is_none(tmp_path) -> None:
 def test_vocabulary_is_the_published_one() -> None:
     import hashlib
 
-    data = tokens._cl100k().read_bytes()
+    data = tokens.cl100k().read_bytes()
     assert hashlib.sha256(data).hexdigest() == tokens.CL100K_SHA256
