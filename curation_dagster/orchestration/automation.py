@@ -126,6 +126,8 @@ def _is_wished(recipe: Recipe, lineage: Lineage) -> bool:
 
 def _releasing(recipe: Recipe, lineage: Lineage) -> bool:
     """Say whether a release is under way: nothing is planned then, which would make its mixture stale."""
+    if not lineage.shards:  # nothing to release yet
+        return False
     if _is_wished(recipe, lineage):
         return True
     return lineage.state(_GATE, ALL) == "current" and lineage.state("release", ALL) != "current"

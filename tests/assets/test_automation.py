@@ -181,6 +181,12 @@ def test_the_run_of_a_killed_process_is_ended_and_its_work_asked_for_again(
         assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.FAILURE
 
 
+def test_a_wish_before_anything_is_planned_is_one_for_the_first_release(automated, own_instance):
+    automation.wish(automated)
+    ran, said = until_idle(automated, own_instance)
+    assert (ran[-1], said) == (["release"], "everything is current")
+
+
 def test_a_file_that_may_still_grow_waits(automated, own_instance):
     until_idle(automated, own_instance)
     grow(automated)
