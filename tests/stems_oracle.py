@@ -10,7 +10,6 @@ from curation_dagster.decontaminate.stems import (
     MAX_STEMMED_CHARS,
     MIN_STEM_CHARS,
     NUMBER_WORDS,
-    word_hash,
 )
 from curation_dagster.words import (
     DIGIT,
@@ -21,6 +20,7 @@ from curation_dagster.words import (
     UPPER,
     mix_oracle,
     tables,
+    term_hash_oracle,
 )
 
 
@@ -101,7 +101,7 @@ def packed(chars):
 
 
 def pairs(text):
-    words = [word_hash(word) for word, *_ in stems(text)]
+    words = [term_hash_oracle(word) for word, *_ in stems(text)]
     found = []
     for i in range(len(words)):
         found += [mix_oracle(words[i] + words[j] & MASK) for j in (i + 1, i + 2) if j < len(words)]

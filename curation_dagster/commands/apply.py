@@ -127,9 +127,8 @@ def _clean(path: Path, recipe: Recipe) -> Iterator[Pair]:
         judged = clean(docs.drop(measured.columns, strict=False).hstack(measured), rules)
         found = judged.select(*measured.columns, "rejected_by", "signal", "value")
         before = _pending(docs, "clean")
-        if "rejected_by" in before.columns:
-            judged_here = before["rejected_by"].is_null()
-            found = found.with_columns(pl.when(judged_here).then(pl.col("signal", "value")))
+        judged_here = before["rejected_by"].is_null()
+        found = found.with_columns(pl.when(judged_here).then(pl.col("signal", "value")))
         yield _judged(before, found)
 
 
@@ -188,7 +187,7 @@ def _decontaminate(path: Path, recipe: Recipe) -> Iterator[Pair]:
 def _pending(docs: pl.DataFrame, stage: str) -> pl.DataFrame:
     """Clear verdicts of this stage and of those after it; what came before it stays rejected."""
     if docs.schema.get("rejected_by") != pl.String:
-        return docs.drop("rejected_by", strict=False)
+        return docs.with_columns(rejected_by=pl.lit(None, dtype=pl.String))
     again = "|".join(_JUDGING[_JUDGING.index(stage) :])
     rule = pl.col("rejected_by")
     return docs.with_columns(pl.when(~rule.str.contains(f"^({again})\\.")).then(rule))
@@ -196,9 +195,7 @@ def _pending(docs: pl.DataFrame, stage: str) -> pl.DataFrame:
 
 def _judged(docs: pl.DataFrame, found: pl.DataFrame) -> Pair:
     """Pair documents with what was found; those that have a verdict keep it."""
-    if "rejected_by" in docs.columns:
-        found = found.with_columns(rejected_by=pl.coalesce(docs["rejected_by"], "rejected_by"))
-    return docs, found
+    return docs, found.with_columns(rejected_by=pl.coalesce(docs["rejected_by"], "rejected_by"))
 
 
 def documents(path: Path, *, text: bool = True) -> Iterator[pl.DataFrame]:

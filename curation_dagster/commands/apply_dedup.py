@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from curation_dagster import schema, table
 from curation_dagster.dedup.cluster import clusters
-from curation_dagster.dedup.minhash import fingerprint
 from curation_dagster.dedup.parts import Corpus, Part
-from curation_dagster.dedup.pieces import pieces
 from curation_dagster.dedup.repeats import repeats
 from curation_dagster.dedup.repeats_stage import mark_removed
 from curation_dagster.dedup.scratch import Scratch
-from curation_dagster.dedup.stage import fingerprint_columns
-from curation_dagster.dedup.urls import url_hash
+from curation_dagster.dedup.stage import fingerprint_columns, fingerprints
 from curation_dagster.dedup.verdicts import deduped
 from curation_dagster.errors import SchemaError
 from curation_dagster.ingest.tabular import date
@@ -33,8 +30,8 @@ def verdicts(
 ) -> pl.DataFrame:
     """Judge documents by doc_id and text, and url, crawled_at and the quality key where there are such columns.
 
-    Those with a `rejected_by` are neither compared nor in the result: a row for each of the others, in their order,
-    by `row`, its number among all. `folder` is where files go that hold what does not fit into memory.
+    Those whose `rejected_by` is not null are neither compared nor in the result: a row for each of the others, in
+    their order, by `row`, its number among all. `folder` is where files go that hold what does not fit into memory.
 
     Raises:
         SchemaError: a doc_id comes twice, or there is no column of the quality key.
@@ -59,36 +56,22 @@ def verdicts(
 
 
 def _write_keys(documents: Iterator[pl.DataFrame], config: Dedup, path: Path) -> None:
-    columns = {
-        name: kind for name, kind in fingerprint_columns(config).items() if name not in schema.VERDICT
-    }  # fmt: skip
     rows = 0
-    with table.TableWriter(path, schema.KEY | columns) as writer:
+    with table.TableWriter(path, fingerprint_columns(config)) as writer:
         for docs in documents:
             numbered = docs.with_columns(row=pl.int_range(rows, rows + pl.len(), dtype=pl.UInt32))
             rows += docs.height
-            if "rejected_by" in docs.columns:
-                numbered = numbered.filter(pl.col("rejected_by").is_null())
-            keys = _keys(numbered, config).hstack(fingerprint(numbered["text"], config))
-            keys = keys.hstack(pieces(numbered["text"], config))
-            writer.write(keys.select(list(schema.KEY | columns)))
+            compared = numbered.filter(pl.col("rejected_by").is_null())
+            writer.write(fingerprints(_completed(compared, config), config))
         writer.finish({})
 
 
-def _keys(docs: pl.DataFrame, config: Dedup) -> pl.DataFrame:
-    def optional(name: str | None, kind: Any) -> pl.Expr:  # noqa: ANN401 - a Polars type
-        return pl.col(name).cast(kind) if name in docs.columns else pl.lit(None, dtype=kind)
-
+def _completed(docs: pl.DataFrame, config: Dedup) -> pl.DataFrame:
+    """Add the columns of a stage's documents that a file may lack; dates may be text in it."""
     if config.quality_key and config.quality_key not in docs.columns:
         raise SchemaError.missing("dedup.quality_key", {config.quality_key}, docs.columns)
-    when = optional("crawled_at", schema.TIME)
-    if docs.schema.get("crawled_at") == pl.String:
-        when = date(pl.col("crawled_at")).cast(schema.TIME)
-    urls = pl.repeat(None, docs.height, dtype=pl.String, eager=True)
-    return docs.select(
-        "row",
-        "doc_id",
-        url_hash=url_hash(docs.get_column("url", default=urls)),
-        quality=optional(config.quality_key, pl.Float64),
-        date=when,
-    )
+    absent = {"url", "crawled_at"} - set(docs.columns)
+    docs = docs.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in sorted(absent))
+    when = pl.col("crawled_at")
+    when = date(when) if docs.schema["crawled_at"] == pl.String else when
+    return docs.with_columns(when.cast(schema.TIME))

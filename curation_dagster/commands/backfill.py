@@ -128,16 +128,13 @@ def submit(recipe: Recipe, folder: Path, options: Options, server: Server) -> in
     if new := plan.plan(recipe, store):
         click.echo(f"planned {counted(len(new), 'new shard')}")
     lineage = Lineage(recipe, store)
-    validate(recipe, lineage.shards)
     wanted = _stages(recipe, lineage, options)
+    validate(recipe, lineage, wanted)
     shards = _shards(lineage, options)
     instance_.quiet()
     with instance_.instance(folder) as instance:
         partitions.sync(instance, recipe, lineage)
-        known = {
-            kind: list(instance.get_dynamic_partitions(by(recipe).name or ""))
-            for kind, by in (("shard", partitions.shards_def), ("output", partitions.outputs_def))
-        }
+        known = {kind: partitions.known(instance, recipe, kind) for kind in ("shard", "output")}
     targets = list(_targets(recipe, lineage, wanted, shards, known))
     if not targets:
         click.echo("everything asked for is current")

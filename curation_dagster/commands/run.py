@@ -111,7 +111,7 @@ def _prepare(
     if not lineage.shards:
         msg = f"{recipe.name}: no shards are planned yet; `curate plan {recipe.name}` and `curate run` do that"
         raise RecipeError(msg)
-    validate(recipe, lineage.shards)
+    validate(recipe, lineage, wanted)
     shards = list(options.shards) if options.shards else None
     unknown = sorted(set(shards or ()) - set(lineage.shards))
     if unknown:

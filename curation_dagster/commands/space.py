@@ -12,13 +12,16 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 import click
+import polars as pl
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from curation_dagster.commands.holders import RELEASES
+from curation_dagster.commands.whereabouts import manifest
 from curation_dagster.counted import counted
 from curation_dagster.errors import RecipeError
 from curation_dagster.lineage import BY_NAME, RECORDS, Lineage, record_name, stages
@@ -31,8 +34,6 @@ if TYPE_CHECKING:
     from curation_dagster.lineage import Stage
     from curation_dagster.recipe import Recipe
     from curation_dagster.store import Ref
-
-RELEASES: Final = "releases"
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,7 @@ def neighbours(recipe: Recipe, path: Path) -> list[Recipe]:
         except RecipeError as error:
             msg = f"{file} does not load, so what it needs is not known; mend it or move it away\n{error}"
             raise RecipeError(msg) from error
-        if _place(other.root) == _place(
-            recipe.root
-        ):  # two endpoints may be one: rather too many than too few
+        if _place(other.root) == _place(recipe.root):  # whatever the endpoint: two may be one
             found.append(other)
     return found
 
@@ -124,38 +123,41 @@ def _is_wanted(ref: Ref, stage: Stage, wanted: dict[str, str | None]) -> bool:
 def _released(store: Store) -> Iterator[tuple[str, str]]:
     """Yield (recipe, file) of everything that a published manifest names."""
     for name in store.folders(RELEASES):
-        manifest = f"{RELEASES}/{name}/manifest.json"
-        if "manifest.json" in store.names(f"{RELEASES}/{name}"):
-            for file in json.loads(store.read(manifest))["files"]:
-                yield name, file["name"]
+        for file in manifest(store, name).get("files", []):
+            yield name, file["name"]
 
 
 def du(recipe: Recipe, path: Path, *, as_json: bool) -> None:
     """Print files and bytes of every stage: of this recipe, of others and releases, and what nobody needs."""
-    rows = {name: {"stage": name} | dict.fromkeys(_COLUMNS, 0) for name in BY_NAME}
-    for file in held(neighbours(recipe, path)):
-        row: dict[str, Any] = rows[file.stage]
-        kind = (
-            "own" if file.needed_by == recipe.name else "others" if file.needed_by else "unneeded"
-        )
-        row["files"] += not file.name.startswith(f"{RECORDS}/")
-        row[f"{kind}_bytes"] += file.bytes
-    shown = [row for row in rows.values() if any(row[c] for c in _COLUMNS)]
-    total = {"stage": "in all"} | {c: sum(row[c] for row in shown) for c in _COLUMNS}  # type: ignore[misc]
+    files = pl.DataFrame(
+        [
+            (file.stage, not file.name.startswith(f"{RECORDS}/"), file.bytes, file.needed_by)
+            for file in held(neighbours(recipe, path))
+        ],
+        {"stage": pl.Enum(list(BY_NAME)), "files": pl.UInt64, "bytes": pl.UInt64, "by": pl.String},
+        orient="row",
+    )
+    own, nobody = pl.col("by") == recipe.name, pl.col("by") == ""
+    sums = [
+        pl.col("files").sum(),
+        pl.col("bytes").filter(own).sum().alias("own_bytes"),
+        pl.col("bytes").filter(~own & ~nobody).sum().alias("others_bytes"),
+        pl.col("bytes").filter(nobody).sum().alias("unneeded_bytes"),
+    ]
+    stages_ = files.group_by("stage").agg(sums).sort("stage").to_dicts()
+    [total] = files.select(sums).to_dicts()
     if as_json:
-        click.echo(json.dumps({"root": recipe.root, "stages": shown, "in_all": total}, indent=1))
+        said = {"root": recipe.root, "stages": stages_, "in_all": total}
+        click.echo(json.dumps(said, indent=1))
         return
     told = Table("stage", box=box.SIMPLE)
     for heading in ("files", f"MB of {recipe.name}", "MB of others", "MB nobody needs"):
         told.add_column(heading, justify="right", no_wrap=True)
-    for line in [*shown, total]:
-        sizes = (f"{int(line[c]) / 1e6:,.1f}" for c in _COLUMNS[1:])  # type: ignore[call-overload]
-        told.add_row(str(line["stage"]), f"{line['files']:,}", *sizes)
+    for line in [*stages_, {"stage": "in all"} | total]:
+        name, count, *sizes = line.values()
+        told.add_row(name, f"{count:,}", *(f"{size / 1e6:,.1f}" for size in sizes))
     Console().print(told)
     click.echo(f"{recipe.root}; `curate gc {recipe.name}` removes what nobody needs")
-
-
-_COLUMNS = ("files", "own_bytes", "others_bytes", "unneeded_bytes")
 
 
 def gc(recipe: Recipe, path: Path, *, keep_days: float, yes: bool) -> int:

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 from curation_dagster import plan
 from curation_dagster.annotate import language
 from curation_dagster.annotate.stage import signal_columns
-from curation_dagster.decontaminate import cascade
+from curation_dagster.decontaminate import cascade, registry
 from curation_dagster.errors import RecipeError
 from curation_dagster.ingest import tabular
 from curation_dagster.ingest.page import require
 from curation_dagster.ingest.read import format_of
+from curation_dagster.lineage import STAGES
 from curation_dagster.recipe_judges import Language
 from curation_dagster.score.stage import scorers
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from curation_dagster.decontaminate.cascade import Cascade
+    from curation_dagster.lineage import Lineage, Stage
     from curation_dagster.recipe import Recipe, Source
 
 _SHOWN = 8
@@ -57,8 +58,13 @@ def look_inside(recipe: Recipe, source: Source, path: str, url: str) -> list[str
     ]
 
 
-def validate(recipe: Recipe, shards: Collection[str] | None = None) -> Cascade:
-    """Refuse what a stage would stumble over; return the built steps that look for benchmark items.
+def validate(
+    recipe: Recipe, lineage: Lineage | None = None, wanted: Collection[Stage] = STAGES
+) -> None:
+    """Refuse what a stage would stumble over.
+
+    The steps that look for benchmark items take seconds to build, which tells whether they can be; so that is done
+    only if a stage that is wanted would do it again.
 
     Raises:
         RecipeError: for an extractor that is not installed, a quality key nothing measures, a benchmark or a model of
@@ -76,10 +82,14 @@ def validate(recipe: Recipe, shards: Collection[str] | None = None) -> Cascade:
     for step in recipe.steps:
         if isinstance(step, Language):
             _know_languages(step)
-    if shards is not None and (lost := sorted(named - set(shards))):
-        msg = f"score.classifier: no such shards: {lost}; planned are {list(shards)[:20]}"
+    if lineage and (lost := sorted(named - set(lineage.shards))):
+        msg = f"score.classifier: no such shards: {lost}; planned are {list(lineage.shards)[:20]}"
         raise RecipeError(msg)
-    return cascade.build(recipe.decontaminate)
+    registry.read_items(recipe.decontaminate.benchmarks)
+    scans = any(stage.name == "scanned" for stage in wanted)
+    keys = lineage.partitions("scanned") if lineage and scans else []
+    if lineage is None or any(lineage.state("scanned", key) != "current" for key in keys):
+        cascade.build(recipe.decontaminate)
 
 
 def _know_languages(step: Language) -> None:

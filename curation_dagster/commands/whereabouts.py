@@ -76,7 +76,7 @@ def request(
     named, unusable, counts = Named(min_share=min_share), [], {}
     if texts:
         found = _texts(texts)
-        named = replace(Named.of_texts(found["text"], min_share))
+        named = Named.of_texts(found["text"], min_share)
         short = [found["locator"][i] for i in named.undetectable]
         unusable += [f"{at}: too short to be found inside a document" for at in short]
         counts["texts"] = found.height

@@ -13,4 +13,4 @@ KINDS = 4
 SALTS = (0, 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)  # kinds share one table
 VIEWS = 3
 WINDOW = 0  # the columns of counts: the window, then the views
-QUESTION, WITH_ANSWER, WITH_CHOICES = 1, 2, 4  # bits of views
+WITH_ANSWER, WITH_CHOICES = 2, 4  # bits of views; the question's is 1

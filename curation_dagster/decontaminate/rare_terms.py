@@ -108,7 +108,6 @@ class RareTermIndex:
     fallbacks: NDArray[np.float64]
     valid: NDArray[np.int64]
     nearest: NDArray[np.float32]
-    nearest_item: NDArray[np.int32]
     least: NDArray[np.float32]
     thresholds: NDArray[np.float32]
 
@@ -186,13 +185,11 @@ def build(items: pl.DataFrame, config: Decontaminate) -> RareTermIndex:
     settings = config.rare_terms
     packed = pack(items, {b.name: b.kind for b in config.benchmarks})
     index = _with_terms(packed, settings)
-    nearest, nearest_item = _nearest(index)
+    nearest = _nearest(index)
     by_kind = {"prose": settings.prose, "math": settings.math, "code": settings.code}
     asked = np.array([by_kind[kind] for kind in packed.kinds], np.float32)
     least = np.where(packed.is_code, GLANCE_AT_CODE, asked / np.float32(2)).astype(np.float32)
-    index = replace(
-        index, nearest=nearest, nearest_item=nearest_item, least=least, thresholds=asked
-    )
+    index = replace(index, nearest=nearest, least=least, thresholds=asked)
     return wider(index) if config.runs("rerank") or config.runs("judge") else index
 
 
@@ -343,7 +340,6 @@ def _with_terms(items: Items, settings: RareTerms) -> RareTermIndex:
         fallbacks=np.log((of_kind + 1) / (SHARED_BY / 2)),
         valid=np.asarray(valid, np.int64),
         nearest=np.zeros(n, np.float32),
-        nearest_item=np.full(n, -1, np.int32),
         least=np.where(is_code, GLANCE_AT_CODE, GLANCE).astype(np.float32),
         thresholds=np.zeros(n, np.float32),
     )
@@ -371,8 +367,8 @@ def _table(
     return table_keys, table_values
 
 
-def _nearest(index: RareTermIndex) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Return each item's likeness to the other item of its benchmark that is most like it, and which that is."""
+def _nearest(index: RareTermIndex) -> NDArray[np.float32]:
+    """Return each item's likeness to the other item of its benchmark that is most like it."""
     names = index.items.names
     seen = index.likenesses(index.items.questions)
     doc, target = seen["doc"].to_numpy(), seen["target"].to_numpy()
@@ -381,12 +377,6 @@ def _nearest(index: RareTermIndex) -> tuple[NDArray[np.float32], NDArray[np.int3
     likeness = seen["likeness"].to_numpy()
     other = (benchmark[doc] == benchmark[target]) & (item[doc] != item[target])
     other &= (likeness > 0) & (likeness < SAME_ITEM)
-    best = (
-        seen.filter(other)
-        .sort("target", "likeness", "doc", descending=[False, True, False])
-        .unique("target", keep="first", maintain_order=True)
-    )
-    nearest, which = np.zeros(len(names), np.float32), np.full(len(names), -1, np.int32)
-    nearest[best["target"].to_numpy()] = best["likeness"].to_numpy()
-    which[best["target"].to_numpy()] = best["doc"].to_numpy()
-    return nearest, which
+    nearest = np.zeros(len(names), np.float32)
+    np.maximum.at(nearest, target[other], likeness[other])
+    return nearest

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from curation_dagster.words import FNV_OFFSET, FNV_PRIME, MASK, mix_oracle
+from curation_dagster.words import term_hash_oracle
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,28 +41,16 @@ LOOK_ALIKES = {"0": "o", "1": "l", "i": "l", "5": "s", "8": "b"}  # for the lowe
 NOISE_CHARS = 4
 
 
-def word_hash(text: str) -> int:
-    """Hash a stem's characters (FNV-1a, then mixed).
-
-    >>> word_hash("duck") == word_hash("kcud")
-    False
-    """
-    h = FNV_OFFSET
-    for char in text:
-        h = (h ^ ord(char)) * FNV_PRIME & MASK
-    return mix_oracle(h)
-
-
 @functools.cache
 def number_table() -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     """Return an open-addressing table from the hash of a number word to the stem of its number."""
     keys, values = np.zeros(NUMBER_SLOTS, np.uint64), np.zeros(NUMBER_SLOTS, np.uint64)
     for word, number in NUMBER_WORDS.items():
-        key = word_hash(word)
+        key = term_hash_oracle(word)
         slot = key % NUMBER_SLOTS
         while keys[slot]:
             slot = (slot + 1) % NUMBER_SLOTS
-        keys[slot], values[slot] = key, word_hash(f"#{number}")
+        keys[slot], values[slot] = key, term_hash_oracle(f"#{number}")
     return keys, values
 
 

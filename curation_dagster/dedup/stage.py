@@ -45,6 +45,25 @@ def fingerprint_columns(config: Dedup) -> Columns:
     }
 
 
+def fingerprints(docs: pl.DataFrame, config: Dedup) -> pl.DataFrame:
+    """Make rows of `fingerprinted` of row, doc_id, text, url, crawled_at and the quality key."""
+    quality = pl.col(config.quality_key) if config.quality_key else pl.lit(None)
+    return (
+        docs.select(
+            "row",
+            "doc_id",
+            rejected_by=pl.lit(None, dtype=pl.String),
+            text_bytes=pl.col("text").str.len_bytes(),
+            quality=quality.cast(pl.Float64),
+            date="crawled_at",
+            url_hash=url_hash(docs["url"]),
+        )
+        .hstack(fingerprint(docs["text"], config))
+        .hstack(pieces(docs["text"], config))
+        .select(list(fingerprint_columns(config)))
+    )
+
+
 def fingerprint_shard(job: Job, files: Files) -> dict[str, Any]:
     """Write `fingerprinted` for one shard; its footer names the scheme of the signatures.
 
@@ -62,21 +81,8 @@ def fingerprint_shard(job: Job, files: Files) -> dict[str, Any]:
             known = signals.up_to(int(docs["row"][-1]))
             if known is None:
                 return
-            measured = docs.join(known, on="row", how="left", maintain_order="left")
-            quality = pl.col(config.quality_key) if config.quality_key else pl.lit(None)
-            yield (
-                measured.select(
-                    "row",
-                    "doc_id",
-                    rejected_by=pl.lit(None, dtype=pl.String),
-                    text_bytes=pl.col("text").str.len_bytes(),
-                    quality=quality.cast(pl.Float64),
-                    date="crawled_at",
-                    url_hash=url_hash(docs["url"]),
-                )
-                .hstack(fingerprint(docs["text"], config))
-                .hstack(pieces(docs["text"], config))
-                .select(list(columns))
+            yield fingerprints(
+                docs.join(known, on="row", how="left", maintain_order="left"), config
             )
 
     return write_table(job, files, columns, frames(), scheme=scheme(config))

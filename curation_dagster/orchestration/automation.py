@@ -53,7 +53,7 @@ def sensor(recipe: Recipe) -> dg.SensorDefinition:
 
     @dg.sensor(
         name=f"{_name(recipe)}_new_inputs",
-        jobs=list(_jobs(recipe).values()),
+        jobs=_jobs(recipe),
         minimum_interval_seconds=settings.check_every_s,
         default_status=status.RUNNING if settings.running else status.STOPPED,
         description="Plans new files of the recipe's sources, and runs what is not current.",
@@ -64,6 +64,7 @@ def sensor(recipe: Recipe) -> dg.SensorDefinition:
         planned = []
         if not _releasing(recipe, lineage):
             planned = plan.plan(recipe, store, settled_s=settings.check_every_s)
+        if planned:
             lineage = Lineage(recipe, store)
         partitions.sync(context.instance, recipe, lineage)
         requests, said = due(context.instance, recipe, lineage)
@@ -133,16 +134,16 @@ def _releasing(recipe: Recipe, lineage: Lineage) -> bool:
     return lineage.state(_GATE, ALL) == "current" and lineage.state("release", ALL) != "current"
 
 
-def _jobs(recipe: Recipe) -> dict[str, Any]:
+def _jobs(recipe: Recipe) -> list[Any]:
     """Define the jobs that runs are of: Dagster wants all partitioned assets of one to have the same partitions."""
-    names: dict[str, list[dg.AssetKey]] = {}
+    assets: dict[str, list[dg.AssetKey]] = {}
     for stage in stages(recipe):
-        kind = "outputs" if stage.partitions == "output" else "shards"
-        names.setdefault(kind, []).append(key(recipe, stage.name))
-    return {
-        kind: dg.define_asset_job(f"{_name(recipe)}_{kind}", selection=keys)
-        for kind, keys in names.items()
-    }
+        assets.setdefault(_job_name(recipe, stage), []).append(key(recipe, stage.name))
+    return [dg.define_asset_job(name, selection=keys) for name, keys in assets.items()]
+
+
+def _job_name(recipe: Recipe, stage: Stage) -> str:
+    return f"{_name(recipe)}_{'outputs' if stage.partitions == 'output' else 'shards'}"
 
 
 def _name(recipe: Recipe) -> str:
@@ -159,7 +160,8 @@ def due(  # noqa: PLR0911 - each says why there is nothing to request
     if room <= 0:
         return [], f"{counted(len(busy), 'run')} in progress"
     for group in groups(list(stages(recipe)), whole=False):
-        keys = _known(instance, recipe, lineage, group[0])
+        kind = group[0].partitions
+        keys = [ALL] if kind == "none" else partitions.known(instance, recipe, kind)
         todo = {k for k in keys if any(lineage.state(s.name, k) != "current" for s in group)}
         if not todo:
             continue
@@ -170,31 +172,17 @@ def due(  # noqa: PLR0911 - each says why there is nothing to request
             return [], f"{names}: what comes before is not there; see `curate status {recipe.name}`"
         free = todo - set(_held(busy, keys))
         requests, given_up = _requests(instance, recipe, lineage, group, keys, free)
+        left = f"{names}: {counted(len(todo), 'partition')}"
         if requests:
-            asked = counted(len(requests[:room]), "run")
-            return requests[
-                :room
-            ], f"{names}: {counted(len(todo), 'partition')} to do, {asked} requested"
+            asked = requests[:room]
+            return asked, f"{left} to do, {counted(len(asked), 'run')} requested"
         if not given_up:
-            return [], f"{names}: {counted(len(todo), 'partition')} in progress"
-        attempts = counted(recipe.automation.max_attempts, "attempt")
-        said = (
-            f"{names}: {', '.join(given_up)} failed in {attempts}; see the runs, then `curate run`"
-        )
-        return [], said
+            return [], f"{left} in progress"
+        failed = f"failed in {counted(recipe.automation.max_attempts, 'attempt')}"
+        return [], f"{names}: {', '.join(given_up)} {failed}; see the runs, then `curate run`"
     if _is_wished(recipe, lineage):
         lineage.store.remove(_wish_name(recipe))
     return [], "everything is current"
-
-
-def _known(
-    instance: dg.DagsterInstance, recipe: Recipe, lineage: Lineage, stage: Stage
-) -> list[str]:
-    """Return a stage's partitions as Dagster orders them, by when it learned of them: its ranges follow that."""
-    if stage.partitions == "none":
-        return lineage.partitions(stage.name)
-    by = partitions.outputs_def if stage.partitions == "output" else partitions.shards_def
-    return list(instance.get_dynamic_partitions(by(recipe).name or ""))
 
 
 def _requests(
@@ -222,11 +210,9 @@ def _requests(
         tags = _tags(recipe) | {WORK_TAG: work_key}
         if group[0].partitions != "none":
             tags |= {RANGE_START: some[0], RANGE_END: some[-1]}
-        kind = "outputs" if group[0].partitions == "output" else "shards"
         assets = [key(recipe, stage.name) for stage in group]
-        requests.append(
-            dg.RunRequest(job_name=f"{_name(recipe)}_{kind}", asset_selection=assets, tags=tags)
-        )
+        job = _job_name(recipe, group[0])
+        requests.append(dg.RunRequest(job_name=job, asset_selection=assets, tags=tags))
     return requests, given_up
 
 

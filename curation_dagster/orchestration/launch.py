@@ -104,10 +104,7 @@ def _ranges(
     if kinds == {"none"}:
         yield {}
         return
-    definition = (
-        partitions.outputs_def(recipe) if "output" in kinds else partitions.shards_def(recipe)
-    )
-    known = list(instance.get_dynamic_partitions(definition.name or ""))
+    known = partitions.known(instance, recipe, "output" if "output" in kinds else "shard")
     chosen = set(known if shards is None or "output" in kinds else shards)
     for keys in neighbours(known, chosen):
         yield {RANGE_START: keys[0], RANGE_END: keys[-1]}

@@ -6,14 +6,14 @@ from curation_dagster.lineage import ALL, BY_NAME, Lineage
 from curation_dagster.recipe import Recipe
 
 
-def shards_def(recipe: Recipe) -> dg.DynamicPartitionsDefinition:
-    """Return the shards of a recipe's sources."""
-    return dg.DynamicPartitionsDefinition(name=f"{recipe.name}/shards")
+def definition(recipe: Recipe, kind: str) -> dg.DynamicPartitionsDefinition:
+    """Return the shards of a recipe's sources (kind "shard"), or the output shards its mixture asks for ("output")."""
+    return dg.DynamicPartitionsDefinition(name=f"{recipe.name}/{kind}s")
 
 
-def outputs_def(recipe: Recipe) -> dg.DynamicPartitionsDefinition:
-    """Return the output shards the mixture asks for."""
-    return dg.DynamicPartitionsDefinition(name=f"{recipe.name}/outputs")
+def known(instance: dg.DagsterInstance, recipe: Recipe, kind: str) -> list[str]:
+    """List the partitions as Dagster orders them, by when it learned of them: its ranges follow that."""
+    return list(instance.get_dynamic_partitions(definition(recipe, kind).name or ""))
 
 
 def sync(instance: dg.DagsterInstance, recipe: Recipe, lineage: Lineage) -> None:
@@ -21,17 +21,15 @@ def sync(instance: dg.DagsterInstance, recipe: Recipe, lineage: Lineage) -> None
 
     While there is no current mixture, the output shards of the last one stay: runs may be about them.
     """
-    known_outputs = lineage.current("mixture", ALL) is not None
-    for definition, wanted in (
-        (shards_def(recipe), lineage.partitions("raw")),
-        *([(outputs_def(recipe), lineage.partitions("exported"))] if known_outputs else []),
-    ):
-        known = instance.get_dynamic_partitions(definition.name or "")
-        for key in sorted(set(known) - set(wanted)):
-            instance.delete_dynamic_partition(definition.name or "", key)
-        new = [key for key in wanted if key not in set(known)]
-        if new:
-            instance.add_dynamic_partitions(definition.name or "", new)
+    wanted = {"shard": lineage.partitions("raw")}
+    if lineage.current("mixture", ALL):
+        wanted["output"] = lineage.partitions("exported")
+    for kind, keys in wanted.items():
+        name, before = definition(recipe, kind).name or "", set(known(instance, recipe, kind))
+        for key in sorted(before - set(keys)):
+            instance.delete_dynamic_partition(name, key)
+        if new := [key for key in keys if key not in before]:
+            instance.add_dynamic_partitions(name, new)
 
 
 def keys_of(context: dg.AssetExecutionContext, stage: str) -> list[str]:

@@ -29,11 +29,8 @@ def key(recipe: Recipe, stage: str) -> dg.AssetKey:
 def declare(recipe: Recipe, stage: str, description: str, kinds: set[str]) -> dict[str, Any]:
     """Return the arguments of `dg.asset` that follow from the table of stages."""
     spec = BY_NAME[stage]
-    partitions_def = {
-        "shard": partitions.shards_def(recipe),
-        "output": partitions.outputs_def(recipe),
-        "none": None,
-    }[spec.partitions]
+    kind = spec.partitions
+    partitions_def = None if kind == "none" else partitions.definition(recipe, kind)
     everything = dg.AllPartitionMapping() if spec.partitions == "output" else None
     deps = [
         dg.AssetDep(

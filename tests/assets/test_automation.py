@@ -199,7 +199,7 @@ def test_a_file_that_may_still_grow_waits(automated, own_instance):
 
 def test_ranges_follow_the_order_in_which_dagster_learned_of_the_shards(automated, own_instance):
     """Another recipe over the root may plan a source first: plan order is then not Dagster's."""
-    name = partitions.shards_def(automated).name
+    name = partitions.definition(automated, "shard").name
     own_instance.add_dynamic_partitions(name, ["beta-00000", "beta-00001"])
     ran, said = until_idle(automated, own_instance)
     assert "mixture" in said

@@ -67,15 +67,22 @@ def test_another_recipe_keeps_what_it_needs(changed, curate):
     assert "other.toml does not load" in refused.stderr
 
 
-def test_young_files_and_those_of_a_release_stay(changed, curate):
+def test_young_files_and_those_of_a_release_stay(changed, curate, instance):
     path, lineage, _ = changed
     assert "younger than 7 days stay" in curate("gc", path, "--yes").stdout
     manifest = json.loads(
         Store(lineage.store.root).read(f"releases/{lineage.recipe.name}/manifest.json")
     )
-    path.write_text(path.read_text().replace("min_words = 60", "min_words = 70"))
+    path.write_text(path.read_text().replace("tokens = 30000", "tokens = 20000"))
+    done, later = run(
+        path, instance, last="decontaminated"
+    )  # so the recipe wants others than were released
+    assert not done.failures
+    released = {file["name"] for file in manifest["files"]}
+    wanted = {later.made_from("exported", key) is None for key in later.partitions("exported")}
+    assert wanted == {False}
     curate("gc", path, "--keep-days", "0", "--yes")
-    assert {file["name"] for file in manifest["files"]} <= files(lineage)
+    assert released <= files(lineage)
 
 
 def test_a_partition_whose_parents_are_gone_loses_nothing(changed, curate):
