@@ -2,16 +2,15 @@
 
 import os
 import shutil
-from glob import glob
+from pathlib import Path
 
 import pytest
 
 
 def program(name: str, package: str) -> str:
     """Return the path of a program; without it skip, but fail where CI must have it."""
-    found = shutil.which(name) or next(
-        iter(sorted(glob(f"/usr/lib/postgresql/*/bin/{name}"))), None
-    )
+    installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    found = shutil.which(name) or next(map(str, installed), None)
     if found is None:
         reason = f"{name} is not installed (Debian's package {package}; see .ci/debian)"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
