@@ -90,7 +90,14 @@ class Store:
 
     def names(self, folder: str) -> list[str]:
         """List the file names of any folder below the root, sorted."""
-        return sorted(name for name, _ in self._listing(folder))
+        if not self.is_local:
+            return sorted(name for name, _ in self._listing(folder))
+        path = Path(self.path(folder))
+        with storage_errors(folder):
+            if not path.is_dir():
+                return []
+            with os.scandir(path) as entries:  # which looks at no file
+                return sorted(entry.name for entry in entries if entry.is_file())
 
     def listed(self, folder: str) -> list[tuple[str, int, datetime]]:
         """List the files of any folder below the root with their sizes and when they were written, sorted."""

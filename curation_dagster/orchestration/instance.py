@@ -18,6 +18,12 @@ run_monitoring:
   enabled: true
   start_timeout_seconds: 300
   free_slots_after_run_end_seconds: 300
+concurrency:
+  runs:
+    max_concurrent_runs: 2 # queued runs at a time; each uses a process a core, unless the recipe says `workers`
+  pools:
+    granularity: run # so that `curate run`, which is not queued, holds no slot that its death would leave taken
+    default_limit: 1 # whole_corpus: duplicates, repeats, mixture; each may use [dedup] memory_gb
 """
 
 

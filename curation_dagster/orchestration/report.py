@@ -13,6 +13,7 @@ from curation_dagster.dedup import figures
 from curation_dagster.funnel import top_reasons
 from curation_dagster.job import Receipt
 from curation_dagster.lineage import Lineage
+from curation_dagster.orchestration import partitions
 from curation_dagster.recipe_file import digest
 
 HISTOGRAMS = {
@@ -30,8 +31,10 @@ _MEGA = 1e6
 def attach(context: dg.AssetExecutionContext, stage: str, receipts: list[Receipt]) -> None:
     """Give every partition of a ranged run its own metadata."""
     if receipts and receipts[0].ref.partition != "all":
-        for receipt in receipts:
-            context.add_asset_metadata(of_partition(receipt), partition_key=receipt.ref.partition)
+        with partitions.remembered(context.instance):
+            for receipt in receipts:
+                partition = receipt.ref.partition
+                context.add_asset_metadata(of_partition(receipt), partition_key=partition)
     context.log.info(
         "%s: %d computed, %d in all", stage, sum(r.computed for r in receipts), len(receipts)
     )

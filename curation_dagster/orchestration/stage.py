@@ -2,13 +2,13 @@
 
 import functools
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import dagster as dg
 
 from curation_dagster import engine
-from curation_dagster.errors import CurationError
+from curation_dagster.errors import CurationError, StorageError
 from curation_dagster.job import Files, Job, Receipt, plan_job, reuse, run
 from curation_dagster.lineage import BY_NAME, Lineage, parents_of
 from curation_dagster.orchestration import checks, partitions, report, workers
@@ -19,6 +19,8 @@ from curation_dagster.store import Store
 Work = Callable[[Job, Files], dict[str, Any]]
 FORCE_TAG = "curate/force"
 _SHARDS_PER_RUN = 1000
+_POOL = "whole_corpus"  # one such run at a time, whichever recipe's: memory_gb is meant for one
+_RETRY_AFTER_S = (10, 60, 300)
 
 
 def key(recipe: Recipe, stage: str) -> dg.AssetKey:
@@ -43,6 +45,7 @@ def declare(recipe: Recipe, stage: str, description: str, kinds: set[str]) -> di
         "key": key(recipe, stage),
         "deps": deps,
         "partitions_def": partitions_def,
+        "pool": _POOL if kind == "none" else None,
         "backfill_policy": dg.BackfillPolicy.multi_run(_SHARDS_PER_RUN) if partitions_def else None,
         "group_name": recipe.name.replace("-", "_"),
         "code_version": spec.code_version,
@@ -63,8 +66,11 @@ def compute(
 ) -> list[Receipt]:
     """Compute what is not current of the step's partitions, on the engine; return a receipt for each.
 
+    Where the storage failed and nothing else, the step is run again after a while; what it committed is reused then.
+
     Raises:
         dg.Failure: naming the partitions that failed; the others are committed and logged.
+        dg.RetryRequested: only the storage failed, and not too often yet.
     """
     worker = workers.said(context.run.run_id)
     if context.run.tags.get(workers.WORKER) != worker:
@@ -97,6 +103,7 @@ def compute(
                 context.log.error("".join(traceback.format_exception(outcome.error)))
         else:
             receipts[job.partition] = outcome.result
+    _retry_if_only_storage_failed(context, stage, outcomes, failed)
     ordered = [receipts[p] for p in wanted if p in receipts]
     if failed:
         report.log_committed(context, key(recipe, stage), ordered)
@@ -106,6 +113,22 @@ def compute(
             metadata={"failed": len(failed), "committed": len(ordered)},
         )
     return ordered
+
+
+def _retry_if_only_storage_failed(
+    context: dg.AssetExecutionContext,
+    stage: str,
+    outcomes: Sequence[engine.Outcome[Receipt]],
+    failed: list[str],
+) -> None:
+    attempt = context.retry_number
+    refused = [o for o in outcomes if isinstance(o.error, StorageError)]
+    if not refused or len(refused) < len(failed) or attempt >= len(_RETRY_AFTER_S):
+        return
+    seconds = _RETRY_AFTER_S[attempt]
+    shown = "\n".join(outcome.message for outcome in refused)
+    context.log.warning("%s: the storage failed; again in %d s:\n%s", stage, seconds, shown)
+    raise dg.RetryRequested(max_retries=len(_RETRY_AFTER_S), seconds_to_wait=seconds)
 
 
 def finish(
