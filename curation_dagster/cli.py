@@ -102,7 +102,7 @@ def find_lineage(doc_id: str) -> Lineage:
     Raises:
         RecipeError: when none of recipes/ has.
     """
-    from curation_dagster.commands.explain import locate
+    from curation_dagster.commands.explain import locate, why_out
     from curation_dagster.recipe_file import recipe_folder
 
     for path in sorted(recipe_folder().glob("*.toml")):
@@ -110,7 +110,7 @@ def find_lineage(doc_id: str) -> Lineage:
             lineage = open_lineage(str(path))
         except RecipeError:
             continue  # a broken recipe has no documents
-        if locate(lineage, doc_id):
+        if locate(lineage, doc_id) or why_out(lineage, doc_id):
             return lineage
     msg = (
         f"{doc_id}: no recipe in {recipe_folder()} has planned such documents; name one by --recipe"
@@ -357,6 +357,34 @@ def gc(recipe: str, keep_days: float, yes: bool) -> None:
     from curation_dagster.commands import space
 
     space.gc(open_recipe(recipe), find_recipe(recipe), keep_days=keep_days, yes=yes)
+
+
+@main.command()
+@click.argument("recipe")
+@click.argument("source", required=False)
+@click.option("--because", help="The reason, kept with the date and the user's name.")
+@click.option("--by", help="Who decided; default: the user of this machine.")
+@click.option("--undo", is_flag=True, help="Bring the source back.")
+def retire(
+    recipe: str, source: str | None, because: str | None, by: str | None, undo: bool
+) -> None:
+    """Take SOURCE out of every corpus over RECIPE's root; without SOURCE, list what is out.
+
+    Its shards are in no graph any more, new files are not planned, and the next run computes what depends on all
+    shards without them. Nothing is removed: `curate gc` does that, `curate takedown --erase` removes texts
+    from published files too.
+    """
+    from curation_dagster.commands import retire as retire_
+
+    loaded = open_recipe(recipe)
+    if source is None:
+        retire_.tell(loaded)
+    elif undo:
+        retire_.restore(loaded, source)
+    elif because:
+        retire_.retire(loaded, source, because, by)
+    else:
+        raise click.UsageError("say why: --because TEXT; or --undo")
 
 
 TARGET = click.argument("target", nargs=-1, required=True, metavar="[RECIPE] STAGE")

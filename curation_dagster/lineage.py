@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Literal
 
-from curation_dagster import erased, plan, table
+from curation_dagster import erased, plan, retired, table
 from curation_dagster.annotate import lid_model
 from curation_dagster.decontaminate import judge_questions
 from curation_dagster.dedup.minhash import Near, parameters
@@ -245,6 +245,7 @@ class Lineage:
         self.shards = {shard.key: shard for shard in plan.shards(recipe, store)}
         self._listed: dict[str, dict[str, list[Ref]]] = {}
         self._made_from: dict[tuple[str, str], dict[str, Any] | None] = {}
+        self.retired = {s: r for s, r in retired.of(store).items() if s in recipe.source_names}
         self.erasures = erased.Erasures.of(store)
 
     def partitions(self, stage: str) -> list[str]:
@@ -332,8 +333,7 @@ class Lineage:
     def keys_of(self, spec: Stage, parent: str) -> list[str]:
         """Return which partitions of a parent a stage reads, where it is not the same shard's."""
         if spec.name == "classifier" and self.recipe.score.classifier:
-            section = self.recipe.score.classifier
-            return sorted({*section.good.shards, *section.ordinary.shards})
+            return list(self.recipe.training_shards)
         return self.partitions(parent)
 
     def _ingredients(self, spec: Stage, partition: str) -> dict[str, Any] | None:

@@ -16,11 +16,12 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
+from curation_dagster import retired
 from curation_dagster.errors import IntegrityError, RecipeError, StorageError
 from curation_dagster.store import filesystem, storage_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
     from curation_dagster.recipe import Recipe, Source
     from curation_dagster.store import Store
@@ -70,9 +71,14 @@ def doc_prefix(source: str, path: str) -> str:
 
 
 def shards(recipe: Recipe, store: Store) -> list[Shard]:
-    """Read the planned shards of a recipe's sources, in plan order."""
-    found = [shard for source in recipe.sources for shard in _planned(store, source)]
+    """Read the planned shards of a recipe's sources, in plan order; not those of retired sources."""
+    out = retired.of(store)
+    found = [s for source in _in_use(recipe, out) for s in _planned(store, source)]
     return sorted(found, key=lambda s: (s.generation, s.source, s.number))
+
+
+def _in_use(recipe: Recipe, out: Container[str]) -> list[Source]:
+    return [source for source in recipe.sources if source.name not in out]
 
 
 def stored(store: Store) -> dict[str, Shard]:
@@ -108,18 +114,20 @@ def plan(recipe: Recipe, store: Store, *, settled_s: float = 0) -> list[Shard]:
             definition. IntegrityError: when a planned file has another size.
     """
     limit = time.time() - settled_s
+    sources = _in_use(recipe, retired.of(store))
     listed = {  # before writing
         s.name: [
             e
             for e in list_inputs(s, store.endpoint_url)
             if not settled_s or e[3].get("mtime", 0) <= limit
         ]
-        for s in recipe.sources
+        for s in sources
     }
-    generation = 1 + max((s.generation for s in shards(recipe, store)), default=-1)
+    before = [s.generation for source in recipe.sources for s in _planned(store, source)]
+    generation = 1 + max(before, default=-1)
     return [
         new
-        for source in recipe.sources
+        for source in sources
         for new in _plan_source(source, store, generation, listed[source.name])
     ]
 

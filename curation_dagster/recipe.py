@@ -369,6 +369,13 @@ class Recipe(Section):
         """Names of the sources, in the recipe's order."""
         return tuple(source.name for source in self.sources)
 
+    @property
+    def training_shards(self) -> tuple[str, ...]:
+        """Keys of the shards that the classifier is trained on."""
+        trained = self.score.classifier
+        named = {*trained.good.shards, *trained.ordinary.shards} if trained else ()
+        return tuple(sorted(named))
+
     def source(self, name: str) -> Source:
         """Return the source called `name`."""
         return next(source for source in self.sources if source.name == name)

@@ -190,6 +190,8 @@ def _shards(lineage: Lineage, options: Options) -> list[str]:
     if options.source and options.source not in lineage.recipe.source_names:
         msg = f"no such source: {options.source}; there are {list(lineage.recipe.source_names)}"
         raise RecipeError(msg)
+    if retirement := lineage.retired.get(options.source or ""):
+        raise RecipeError(retirement.told)
     return [
         key
         for key in known

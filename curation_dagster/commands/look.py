@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -44,13 +45,21 @@ def status(lineage: Lineage, *, verify: bool, as_json: bool) -> int:
     unreadable = damage.of_inputs(lineage)
     gone = withdrawn(lineage.store, lineage.recipe.name)
     if as_json:
-        said = {"recipe": lineage.recipe.name, "stages": found, "withdrawn_files": gone}
-        click.echo(json.dumps(said | {"damaged": damaged, "damaged_inputs": unreadable}, indent=1))
+        said: dict[str, Any] = {
+            "recipe": lineage.recipe.name,
+            "stages": found,
+            "withdrawn_files": gone,
+        }
+        out = {source: asdict(retirement) for source, retirement in lineage.retired.items()}
+        said |= {"retired": out, "damaged": damaged, "damaged_inputs": unreadable}
+        click.echo(json.dumps(said, indent=1))
     else:
         shown = Table("stage", *STATES)
         for row in found:
             shown.add_row(*(str(v) for v in row.values()))
         Console().print(shown)
+        for retirement in lineage.retired.values():
+            click.secho(retirement.told, fg="yellow")
         if unreadable:
             click.secho(f"raw: {damage.told(unreadable)}", fg="yellow")
         for message in damaged:

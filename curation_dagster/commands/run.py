@@ -108,6 +108,8 @@ def _prepare(
             size = counted(sum(s.bytes for s in new), "byte")
             console.print(f"planned {counted(len(new), 'new shard')}, {size}")
     lineage = Lineage(recipe, store)
+    for retirement in lineage.retired.values():
+        console.print(retirement.told, style="yellow", markup=False)
     if not lineage.shards:
         msg = f"{recipe.name}: no shards are planned yet; `curate plan {recipe.name}` and `curate run` do that"
         raise RecipeError(msg)
