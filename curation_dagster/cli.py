@@ -198,23 +198,44 @@ def plan(recipe: str) -> None:
 )
 @click.option("--no-plan", is_flag=True, help="Do not look for new input files first.")
 @click.option(
+    "--pilot",
+    metavar="SHARE",
+    help="Only about this share of the shards, such as 1%, from end to end; then say what the whole would come to.",
+)
+@click.option(
     "--dry-run", is_flag=True, help="Say what would be computed, why, and about how long it takes."
 )
 def run(
-    recipe: str, first: str | None, last: str | None, shards: str | None, force: bool, no_plan: bool, dry_run: bool
+    recipe: str, shards: str | None, no_plan: bool, pilot: str | None, dry_run: bool, **wanted: Any  # noqa: ANN401
 ) -> None:  # fmt: skip
     """Materialize RECIPE's stages through Dagster; what is current is reused.
+
+    A pilot is a recipe RECIPE-pilot over the same root: what it computes of single shards the whole run reuses.
 
     Exit codes: 0 done, 1 a partition failed (the others are committed; run again to go on), 3 a
     check failed.
     """
     from curation_dagster.commands import run as run_
 
+    if pilot and shards:
+        raise click.UsageError("--pilot chooses the shards; leave out --shards")
     options = run_.Options(
-        first, last, tuple(shards.split(",")) if shards else None, force, plan=not no_plan
+        **wanted,
+        shards=tuple(shards.split(",")) if shards else None,
+        plan=not no_plan,
+        pilot=_share(pilot) if pilot else None,
     )
     loaded, folder = open_recipe(recipe), home_of(find_recipe(recipe))
     raise SystemExit((run_.dry_run if dry_run else run_.run)(loaded, folder, options))
+
+
+def _share(text: str) -> float:
+    from curation_dagster.commands.pilot import share_of
+
+    try:
+        return share_of(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is no share such as 1% or 0.01") from error
 
 
 @main.command()
@@ -277,7 +298,7 @@ def funnel(recipe: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=1))
     else:
-        look.print_funnel(found)
+        look.print_funnel(found, most=None)
 
 
 @main.command()

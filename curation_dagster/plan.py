@@ -17,6 +17,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from curation_dagster import retired
+from curation_dagster.chance import keyed_oracle
 from curation_dagster.errors import IntegrityError, RecipeError, StorageError
 from curation_dagster.store import filesystem, storage_errors
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from curation_dagster.store import Store
 
 _DEFINITION: Final = "source.json"
+_PILOT: Final = 0x70696C6F74  # keys the sample
 _MAGIC: Final = frozenset("*?[")
 
 
@@ -73,8 +75,24 @@ def doc_prefix(source: str, path: str) -> str:
 def shards(recipe: Recipe, store: Store) -> list[Shard]:
     """Read the planned shards of a recipe's sources, in plan order; not those of retired sources."""
     out = retired.of(store)
-    found = [s for source in _in_use(recipe, out) for s in _planned(store, source)]
+    found = [
+        shard
+        for source in _in_use(recipe, out)
+        for shard in _sampled(_planned(store, source), recipe)
+    ]
     return sorted(found, key=lambda s: (s.generation, s.source, s.number))
+
+
+def _sampled(planned: list[Shard], recipe: Recipe) -> list[Shard]:
+    """Leave a pilot its share of a source's shards, one at least, and those its classifier is trained on.
+
+    Keyed, so that a larger pilot has the shards of a smaller one.
+    """
+    if recipe.pilot is None or not planned:
+        return planned
+    draw = {shard.key: keyed_oracle(shard.key, _PILOT) for shard in planned}
+    most = max(min(draw.values()), int(recipe.pilot * 2**64) - 1)
+    return [s for s in planned if draw[s.key] <= most or s.key in recipe.training_shards]
 
 
 def _in_use(recipe: Recipe, out: Container[str]) -> list[Source]:
@@ -130,6 +148,17 @@ def plan(recipe: Recipe, store: Store, *, settled_s: float = 0) -> list[Shard]:
         for source in sources
         for new in _plan_source(source, store, generation, listed[source.name])
     ]
+
+
+def unplanned(recipe: Recipe, store: Store) -> tuple[int, int]:
+    """Count the input files that no shard has yet, and their bytes."""
+    files = size = 0
+    for source in _in_use(recipe, retired.of(store)):
+        taken = {entry.path for shard in _planned(store, source) for entry in shard.inputs}
+        listed = list_inputs(source, store.endpoint_url)
+        fresh = [entry[2] for entry in listed if entry[0] not in taken]
+        files, size = files + len(fresh), size + sum(fresh)
+    return files, size
 
 
 def list_inputs(source: Source, endpoint_url: str | None) -> list[tuple[str, str, int, Any]]:

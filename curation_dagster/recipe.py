@@ -353,6 +353,9 @@ class Recipe(Section):
     )
     endpoint_url: str | None = Field(default=None, description="S3 endpoint that is not Amazon's.")
     workers: int = Field(default=0, ge=0, description="Processes; 0 is one a core.")
+    pilot: Share | None = Field(
+        default=None, description="Only about this share of the shards, a keyed sample."
+    )
     sources: tuple[Source, ...] = Field(min_length=1)
     ingest: Ingest = Ingest()
     steps: tuple[Step, ...] = Field(min_length=1, description="Edits and judges, in order.")

@@ -70,8 +70,8 @@ def status(lineage: Lineage, *, verify: bool, as_json: bool) -> int:
     return 1 if damaged else 0
 
 
-def print_funnel(found: dict[str, Any]) -> None:
-    """Print a funnel as a table, then the reasons; ≈ marks tokens estimated from bytes."""
+def print_funnel(found: dict[str, Any], most: int | None = 3) -> None:
+    """Print a funnel as a table, then the reasons, at most so many; ≈ marks tokens estimated from bytes."""
     shown = Table("stage", box=box.SIMPLE)
     for heading in ("in", "kept", "%", "MB kept", "tokens kept"):
         shown.add_column(heading, justify="right", no_wrap=True)
@@ -88,7 +88,7 @@ def print_funnel(found: dict[str, Any]) -> None:
             f"{stage['bytes_kept'] / 1e6:,.2f}",
             f"{about}{tokens:,}" if tokens is not None else "-",
         )
-        notes += _notes(stage)
+        notes += _notes(stage, most)
     Console().print(shown)
     for note in notes:
         click.echo(f"  {note}")
@@ -107,9 +107,9 @@ def print_mixture(lineage: Lineage) -> None:
         click.echo(f"  mixture {row['phase']}/{row['domain']}: {got}{short}")
 
 
-def _notes(stage: dict[str, Any]) -> list[str]:
+def _notes(stage: dict[str, Any], most: int | None) -> list[str]:
     """Say what the numbers of a stage leave out: reasons, copies, what is not computed."""
-    notes = [f"{stage['stage']} rejected: {reasons(stage)}"] if stage["rejected"] else []
+    notes = [f"{stage['stage']} rejected: {reasons(stage, most)}"] if stage["rejected"] else []
     if cut := stage.get("cut_documents"):
         parts = f"{counted(cut, 'document')} cut, {counted(stage['fragments'], 'fragment')} left"
         notes.append(f"{stage['stage']}: {parts}")
@@ -123,7 +123,7 @@ def _notes(stage: dict[str, Any]) -> list[str]:
     return notes
 
 
-def reasons(stage: dict[str, Any], count: int = 3) -> str:
+def reasons(stage: dict[str, Any], count: int | None = 3) -> str:
     """Name the most frequent reasons for rejection, and how many rows had others."""
     top = top_reasons(stage, count)
     said = ", ".join(f"{rule.split('.', 1)[1]} {n:,}" for rule, n in top)

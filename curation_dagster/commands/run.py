@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from curation_dagster import plan
-from curation_dagster.commands import damage
+from curation_dagster.commands import damage, pilot
 from curation_dagster.commands.look import print_funnel, print_mixture
 from curation_dagster.commands.progress import watched
 from curation_dagster.commands.validate import validate
@@ -43,10 +43,13 @@ class Options:
     shards: tuple[str, ...] | None
     force: bool
     plan: bool
+    pilot: float | None = None
 
 
 def run(recipe: Recipe, folder: Path, options: Options) -> int:
     """Run the asked stages; return the exit code."""
+    if options.pilot is not None:
+        return _pilot(recipe, folder, options, options.pilot)
     console = Console(stderr=True)
     wanted, shards, lineage = _prepare(recipe, options, console)
     lineage.store.sweep()
@@ -56,10 +59,28 @@ def run(recipe: Recipe, folder: Path, options: Options) -> int:
     return _conclude(recipe, done, console, whole=options.last in {None, "release"})
 
 
+def _pilot(recipe: Recipe, folder: Path, options: Options, share: float) -> int:
+    """Run a sample of the shards and say what the whole would come to; return the exit code."""
+    if options.plan:
+        plan.plan(recipe, Store.of(recipe))
+    small = pilot.recipe_of(recipe, share)
+    code = run(small, folder, replace(options, plan=False, pilot=None))
+    if code != FAILED:
+        lineage = Lineage(small, Store.of(small))
+        with instance_.instance(folder) as instance:
+            pilot.show(recipe, lineage, pilot.extrapolate(instance, recipe, lineage))
+    return code
+
+
 def dry_run(recipe: Recipe, folder: Path, options: Options) -> int:
     """Print what a run would compute, why, and how long that took per partition before."""
     console = Console()
+    if options.pilot is not None:
+        recipe = pilot.recipe_of(recipe, options.pilot)
     wanted, shards, lineage = _prepare(recipe, options, console, dry=True)
+    if options.plan and (new := plan.unplanned(recipe, lineage.store))[0]:
+        files = f"{counted(new[0], 'new file')}, {counted(new[1], 'byte')}"
+        console.print(f"{files}, not planned yet: not counted below", style="yellow")
     table = Table("stage", "to compute", "reused", "why", "estimate")
     instance_.quiet()
     upstream: set[str] = set()

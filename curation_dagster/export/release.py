@@ -76,6 +76,8 @@ def make_release(job: Job, files: Files) -> dict[str, Any]:
         "mixture": _mixture(lineage),
         "benchmarks": benchmarks(job.recipe.decontaminate),
     }
+    if job.recipe.pilot is not None:
+        manifest["pilot"] = job.recipe.pilot
     files.draft.write_text(
         json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False) + "\n", "utf-8"
     )

@@ -1,6 +1,7 @@
 """What the UI shows of a partition and of a run: numbers, a table of all partitions, a histogram of a signal or two."""
 
 import base64
+from collections.abc import Iterable
 from typing import Any
 
 import dagster as dg
@@ -12,7 +13,7 @@ from curation_dagster import table
 from curation_dagster.dedup import figures
 from curation_dagster.funnel import top_reasons
 from curation_dagster.job import Receipt
-from curation_dagster.lineage import Lineage
+from curation_dagster.lineage import ALL, Lineage
 from curation_dagster.orchestration import partitions
 from curation_dagster.recipe_file import digest
 
@@ -25,6 +26,7 @@ HISTOGRAMS = {
 }
 _FILES_SAMPLED, _FILES_SAMPLED_AGAIN = 20, 2  # where something was computed; where all was reused
 _TABLE_ROWS = 200
+_RECORDS_ASKED = 50  # of a partition, the newest: some reused what was there
 _MEGA = 1e6
 
 
@@ -75,6 +77,21 @@ def of_partition(receipt: Receipt) -> dict[str, Any]:
     if account := summary.get("account"):
         found |= {name: account[name] for name in ("damaged_ranges", "damaged_bytes")}
     return {k: v for k, v in found.items() if v is not None}
+
+
+def seconds_of(
+    instance: dg.DagsterInstance, recipes: Iterable[str], stage: str, partition: str
+) -> float | None:
+    """Return how long a partition took when it was last computed, for the first of these recipes that has; or None."""
+    partitions_ = None if partition == ALL else [partition]
+    for recipe in recipes:
+        key = dg.AssetKey([recipe, stage])
+        wanted = dg.AssetRecordsFilter(asset_key=key, asset_partitions=partitions_)
+        for record in instance.fetch_materializations(wanted, limit=_RECORDS_ASKED).records:
+            materialization = record.asset_materialization
+            if materialization and "seconds" in materialization.metadata:
+                return float(str(materialization.metadata["seconds"].value))
+    return None
 
 
 def of_run(lineage: Lineage, stage: str, receipts: list[Receipt]) -> dict[str, Any]:
