@@ -539,12 +539,20 @@ def takedown(recipe: str, **chosen: Any) -> None:  # noqa: ANN401 - `takedown.Op
 def diff(recipe: str, other: str, samples: int, as_json: bool) -> None:
     """Show of which documents RECIPE and OTHER think differently: how many, by both verdicts, with samples.
 
-    Both must have planned the same files, as two recipes over one root have; nothing is computed.
+    Both must have planned the same files, as two recipes over one root have; nothing is computed. Two manifests
+    (ROOT/releases/NAME/manifest.json, older ones at ROOT/release/*.json) are compared by what they ship.
 
     Exit codes: 0, 1 when there is nothing current to compare, 2 for a wrong call or recipe.
     """
     from curation_dagster.commands import diff as diff_
+    from curation_dagster.commands import diff_releases
 
+    if diff_releases.is_manifest(recipe) != diff_releases.is_manifest(other):
+        raise click.UsageError("compare two recipes, or two manifests (.json)")
+    if diff_releases.is_manifest(recipe):
+        before, after = diff_releases.read(recipe), diff_releases.read(other)
+        diff_releases.show(diff_releases.compare(before, after, samples), as_json=as_json)
+        return
     diff_.show(diff_.compare(open_lineage(recipe), open_lineage(other), samples), as_json=as_json)
 
 
