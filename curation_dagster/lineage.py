@@ -161,8 +161,9 @@ def sections(recipe: Recipe, stage: str, partition: str) -> dict[str, Any]:  # n
             unasked = ("action", "passage_action", "version", "licence", "split")
             items = [content(b) | dict.fromkeys(unasked) for b in clean_of.benchmarks]
             of_hits = {"benchmarks": items, "cut": None, "judge": _judged(clean_of)}
+            unread = dict.fromkeys(("max_false_positives", *clean_of.unnamed_steps))
             probes = {"probes": clean_of.probes.items}
-            return {"decontaminate": content(clean_of) | of_hits | probes}
+            return {"decontaminate": content(clean_of) | unread | of_hits | probes}
         case "trimmed":
             return {
                 "actions": actions,
@@ -197,6 +198,7 @@ def libraries(recipe: Recipe, stage: str) -> dict[str, str]:
         "duplicates": ("datasketch",) if recipe.dedup.near and recipe.dedup.threshold else (),
         "classifier": ("fasttext-community",),
         "scored": ("fasttext-community", "gigatoken"),
+        "scanned": ("numpy",) if recipe.decontaminate.runs("rerank") else (),
         "trimmed": ("gigatoken",),
     }
     used = {name: _version(name) for name in packages.get(stage, ())}
