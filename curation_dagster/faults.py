@@ -74,7 +74,7 @@ class Tries:
             self.what,
             self.made,
             most,
-            said(error),
+            said(error, advise=False),
             wait,
         )
         return wait
@@ -113,15 +113,21 @@ def storage_errors(name: str) -> Iterator[None]:
         raise StorageError(msg) from error
 
 
-def said(error: Exception) -> str:
+def said(error: Exception, *, advise: bool = True) -> str:
     """Put an error of the storage in one line: kind, message, attempts, what to do."""
     code = code_of(error)
     kind = code if code and not code.isdigit() else type(error).__name__
-    text = f"{kind}: {error}".rstrip(": ")
+    message = _answer(error).get("Error", {}).get("Message") or str(error)
+    text = f"{kind}: {message}".rstrip(": .")
     if notes := getattr(error, "__notes__", ()):
         text += f" ({'; '.join(notes)})"
-    if step := _next_step(error, code):
+    if advise and (step := _next_step(error, code)):
         text += f". {step}"
+    return redacted(text)
+
+
+def redacted(text: str) -> str:
+    """Take the credentials out of URLs."""
     return _USERINFO.sub("//***@", text)
 
 

@@ -16,6 +16,7 @@ import hashlib
 import io
 import logging
 import os
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -170,6 +171,28 @@ class PatientS3(s3fs.S3FileSystem):  # type: ignore[misc] # s3fs has no types
             return super()._open(path, mode, block_size=block_size, **options)
         return io.BufferedReader(_Ranges(self, path), block_size or PART_BYTES)
 
+    def create(self, url: str, content: bytes) -> bool:
+        """Write a small file unless it is there; return whether this call wrote it.
+
+        An answer can be lost, and aiohttp sends a PUT again without a word: that the name is taken does not say by
+        whom. So the file carries a word of this call's own.
+        """
+        bucket, key, _ = self.split_path(url)
+        word = secrets.token_hex(8)
+        asked = {"Bucket": bucket, "Key": key, "IfNoneMatch": "*", "Metadata": {"written-by": word}}
+        try:
+            self.call_s3("put_object", Body=content, **asked)
+        except OSError as error:  # only Amazon's own answer becomes a FileExistsError
+            if faults.code_of(error) != "PreconditionFailed":
+                raise
+            there = self.call_s3("head_object", Bucket=bucket, Key=key)
+            return bool(there["Metadata"].get("written-by") == word)
+        return True
+
+    def need_bucket(self, url: str) -> None:
+        """Raise what the server says of a bucket that is not there; a glob finds nothing in it, and says no more."""
+        self.call_s3("list_objects_v2", Bucket=self.split_path(url)[0], MaxKeys=1)
+
     def unfinished(self, url: str) -> list[tuple[str, str, datetime]]:
         """List (key, id, begun) of the uploads below a URL that nobody has finished; one may be under way."""
         bucket, prefix, _ = self.split_path(url)
@@ -210,6 +233,12 @@ class _Ranges(io.RawIOBase):
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}[whence]
         self._at = max(0, base + offset)
         return self._at
+
+    def readall(self) -> bytes:
+        parts = []
+        while part := self.read(PART_BYTES):
+            parts.append(part)
+        return b"".join(parts)
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - anything with a buffer
         end = min(self._at + len(buffer), self.size)
