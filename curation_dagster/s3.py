@@ -86,7 +86,14 @@ class PatientS3(s3fs.S3FileSystem):  # type: ignore[misc] # s3fs has no types
         if method == "get_object":  # tried again by `_read`, with its body
             return await call(method, *args, **kwargs)
         what = f"{method} {kwargs.get('Bucket', '')}/{kwargs.get('Key', kwargs.get('Prefix', ''))}"
-        return await _patiently(what, lambda: call(method, *args, **kwargs))
+        try:
+            return await _patiently(what, lambda: call(method, *args, **kwargs))
+        except OSError as error:
+            if method == "head_object" and faults.code_of(error) in {"400", "403"}:
+                # The answer to a HEAD has no room for a reason; that to a GET has.
+                asked = {k: kwargs[k] for k in ("Bucket", "Key")}
+                await call("get_object", Range="bytes=0-0", **asked)
+            raise
 
     call_s3 = sync_wrapper(_call_s3)
 

@@ -8,6 +8,7 @@ request is spoiled depends on seed, method, path and how often it came, not on t
 import contextlib
 import hashlib
 import http.client
+import re
 import socket
 import socketserver
 import struct
@@ -51,8 +52,11 @@ class Faulty:
     def spoils(self, method, path):
         """Decide about a request: the kind of fault, or None."""
         with self.lock:
-            said = f"{self.seed} {method} {path} {self.seen[method, path]}"
-            self.seen[method, path] += 1
+            key = re.sub(
+                r"uploadId=[^&]*", "", path.split("/", 2)[-1]
+            )  # a round has a bucket of its own
+            said = f"{self.seed} {method} {key} {self.seen[method, key]}"
+            self.seen[method, key] += 1
             chance = int.from_bytes(hashlib.sha256(said.encode()).digest()[:4]) / 2**32
             if self.kind is None or chance >= self.rate or self.spoiled.total() >= self.times:
                 return None
