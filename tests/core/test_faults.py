@@ -474,10 +474,13 @@ def test_what_others_do_not_know_is_not_sent_to_them(
     assert settings(None) == ["when_required"] * 2
     monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_supported")
     assert settings("http://127.0.0.1:3") == [None, "when_required"]
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://user:canary@127.0.0.1:2")
-    with pytest.raises(RecipeError, match="has credentials in it") as caught:
-        s3.connect(None)
-    assert "canary" not in str(caught.value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL_S3")
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.setenv(name, "http://user:canary@127.0.0.1:2")
+        with pytest.raises(RecipeError, match="has credentials in it") as caught:
+            s3.connect(None)
+        assert "canary" not in str(caught.value)
+        monkeypatch.delenv(name)
 
 
 def test_our_own_retries_are_the_only_ones(proxy: tuple[faulty.Faulty, Store]) -> None:
