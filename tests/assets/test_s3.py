@@ -12,7 +12,7 @@ from conftest_graph import curate, outputs
 from moto.server import ThreadedMotoServer
 
 from curation_dagster import faults
-from curation_dagster.commands import erase, whereabouts
+from curation_dagster.commands import erase, space, whereabouts
 
 
 @pytest.fixture
@@ -113,3 +113,16 @@ def test_a_text_is_erased_on_s3(fresh, instance, endpoint, tmp_path):
     again, lineage = curate(fresh, instance, last="annotated")
     assert again.computed == {"annotated": 1}
     assert erase.holding(lineage) == {}
+
+
+def test_gc_drops_uploads_that_nobody_finished(fresh, instance, endpoint, capsys):
+    on_s3(fresh, endpoint, "corpus")
+    _, lineage = curate(fresh, instance, last="raw")
+    client = boto3.client("s3", endpoint_url=endpoint)
+    for key in ("store/raw/left", "store2/raw/other"):
+        client.create_multipart_upload(Bucket="corpus", Key=key)  # moto says: in 2010
+    for yes, left in ((False, 2), (True, 1)):
+        space.gc(lineage.recipe, fresh, keep_days=7, yes=yes)
+        assert len(client.list_multipart_uploads(Bucket="corpus")["Uploads"]) == left
+    assert "dropped 1 upload that nobody finished" in capsys.readouterr().out
+    assert outputs(lineage, "raw") == outputs(curate(fresh, instance, last="raw")[1], "raw")
