@@ -149,12 +149,15 @@ class PatientS3(s3fs.S3FileSystem):  # type: ignore[misc] # s3fs has no types
                     stream.seek(start)
                     stream.write(data)
 
+            failed: BaseException | None = None
             try:
                 async with asyncio.TaskGroup() as group:
                     for start in range(0, size, PART_BYTES):
                         group.create_task(copy(start))
-            except BaseExceptionGroup as group_error:
-                raise group_error.exceptions[0] from None
+            except BaseExceptionGroup as several:
+                failed = several.exceptions[0]
+            if failed:
+                raise failed  # as it is: its cause has what the server said
 
     async def _put_file(self, lpath: str, rpath: str, **options: Any) -> None:  # noqa: ANN401
         size = Path(lpath).stat().st_size

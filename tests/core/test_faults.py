@@ -278,6 +278,19 @@ def test_expired_credentials_are_said_at_once(
     assert store.refs("raw") == [ref]
 
 
+def test_a_large_file_that_may_not_be_fetched_says_why(
+    proxy: tuple[faulty.Faulty, Store], tmp_path: Path
+) -> None:
+    line, store = proxy
+    draft = tmp_path / "draft.parquet"
+    draft.write_bytes(storage_rounds.content(1, LARGE))
+    ref = store.publish(draft, "raw", "web-00000", DIGEST)
+    real = line.spoils
+    line.spoils = lambda m, p: "expired" if m == "GET" else real(m, p)  # type: ignore[method-assign]
+    with pytest.raises(StorageError, match=r"raw/web.*ExpiredToken.*get new"), store.fetch(ref):
+        pass
+
+
 def answer(code: str, status: int = 400) -> Exception:
     said = {
         "Error": {"Code": code, "Message": "so"},
