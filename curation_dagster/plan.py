@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 from curation_dagster import retired
 from curation_dagster.chance import keyed_oracle
 from curation_dagster.errors import IntegrityError, RecipeError, StorageError
-from curation_dagster.store import filesystem, storage_errors
+from curation_dagster.faults import storage_errors
+from curation_dagster.store import filesystem
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -174,6 +175,8 @@ def list_inputs(source: Source, endpoint_url: str | None) -> list[tuple[str, str
         with storage_errors(pattern):
             fs.invalidate_cache()
             matches = fs.glob(pattern, detail=True) if _MAGIC & set(pattern) else _one(fs, pattern)
+            if not matches and pattern.startswith("s3://"):
+                fs.need_bucket(pattern)
         files = {name: e for name, e in matches.items() if e["type"] == "file"}
         if not files:
             msg = f"source {source.name!r}: no file matches {pattern}"
