@@ -14,7 +14,6 @@ import hashlib
 import os
 import re
 import shutil
-import socket
 import sys
 import tempfile
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import fsspec
 
+from curation_dagster import process, uploads
 from curation_dagster.errors import IntegrityError, StorageError
 
 if TYPE_CHECKING:
@@ -119,8 +119,8 @@ class Store:
         base = self._scratch_base
         removed = 0
         for folder in base.iterdir() if base.is_dir() else ():
-            ours = re.fullmatch(rf"{re.escape(socket.gethostname())}-(\d+)-[^-]+", folder.name)
-            if ours and not _alive(int(ours[1])):
+            ours = re.fullmatch(rf"{re.escape(process.host())}-(\d+)\.(\d*)-[^-]+", folder.name)
+            if ours and not process.lives(int(ours[1]), ours[2]):
                 shutil.rmtree(folder, ignore_errors=True)
                 removed += 1
         return removed
@@ -156,7 +156,7 @@ class Store:
                 _sync(scratch)
                 scratch.replace(target)
             elif not any(r == ref and r.bytes == ref.bytes for r in twins):
-                self.fs.put_file(str(scratch), self.path(ref.name))
+                uploads.put(self.fs, scratch, self.path(ref.name))
         return ref
 
     def _twins(self, stage: str, prefix: str) -> list[Ref]:
@@ -196,9 +196,10 @@ class Store:
             if self.is_local:
                 target = Path(self.path(name))
                 target.parent.mkdir(parents=True, exist_ok=True)
+                _sync(scratch)
                 scratch.replace(target)
             else:
-                self.fs.put_file(str(scratch), self.path(name))
+                uploads.put(self.fs, scratch, self.path(name))
 
     def remove(self, name: str) -> None:
         """Remove a rendering; a partition only if nobody needs it, or its text must not be kept."""
@@ -309,18 +310,8 @@ def _written(entry: dict[str, Any]) -> datetime:
     return found if found is not None else datetime.fromtimestamp(entry["mtime"], UTC)
 
 
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
-
-
 def _owner() -> str:
-    return f"{socket.gethostname()}-{os.getpid()}-"
+    return f"{process.host()}-{os.getpid()}.{process.started(os.getpid())}-"
 
 
 def _sync(path: Path) -> None:

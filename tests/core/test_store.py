@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
-from curation_dagster import table
+from curation_dagster import process, table
 from curation_dagster.errors import IntegrityError, StorageError
 from curation_dagster.store import SCRATCH, Ref, Store
 
@@ -287,7 +286,7 @@ import importlib, os, signal, sys
 root, endpoint, scratch, module, attribute = sys.argv[1:]
 import tempfile; tempfile.tempdir = scratch
 import polars as pl
-from curation_dagster import table
+from curation_dagster import process, table
 from curation_dagster.store import Store
 *owners, last = attribute.split(".")
 owner = importlib.import_module(module)
@@ -346,12 +345,12 @@ def test_a_killed_write_leaves_nothing_to_see(where: str, tmp_path: Path) -> Non
 def test_sweep_leaves_what_is_not_certainly_dead(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     assert store.sweep() == 0
-    host, dead = socket.gethostname(), 2**22 + 1
+    host, dead = process.host(), 2**22 + 1
     names = {
-        f"{host}-{os.getpid()}-aaaa": True,
-        f"{host}-{dead}-aaaa": False,
-        f"{host}-{dead}-12-aaaa": True,  # host of that longer name
-        f"other-{dead}-aaaa": True,
+        f"{host}-{os.getpid()}.-aaaa": True,
+        f"{host}-{dead}.12-aaaa": False,
+        f"{host}-{dead}-12.5-aaaa": True,  # host of that longer name
+        f"other-{dead}.12-aaaa": True,
         f"{host}-x-aaaa": True,
         "notes": True,
     }
