@@ -225,11 +225,14 @@ class Store:
         Raises:
             StorageError: when the storage refuses or fails, at the opening or while it is read.
         """
+        with self.open_name(ref.name) as stream:
+            yield stream
+
+    @contextlib.contextmanager
+    def open_name(self, name: str) -> Iterator[Any]:
+        """Open any file below the root for ranged reading."""
         options = {} if self.is_local else _READ
-        with (
-            storage_errors(ref.name),
-            self.fs.open(self.path(ref.name), "rb", **options) as stream,
-        ):
+        with storage_errors(name), self.fs.open(self.path(name), "rb", **options) as stream:
             yield stream
 
     @contextlib.contextmanager

@@ -18,6 +18,7 @@ import dagster as dg
 from curation_dagster import plan
 from curation_dagster.counted import counted
 from curation_dagster.errors import RecipeError
+from curation_dagster.export.release import is_done
 from curation_dagster.lineage import ALL, Lineage, Stage, libraries, sections, stages
 from curation_dagster.orchestration import partitions, workers
 from curation_dagster.orchestration.runs import (
@@ -131,7 +132,7 @@ def _releasing(recipe: Recipe, lineage: Lineage) -> bool:
         return False
     if _is_wished(recipe, lineage):
         return True
-    return lineage.state(_GATE, ALL) == "current" and lineage.state("release", ALL) != "current"
+    return lineage.state(_GATE, ALL) == "current" and not is_done(lineage, "release", ALL)
 
 
 def _jobs(recipe: Recipe) -> list[Any]:
@@ -162,7 +163,7 @@ def due(  # noqa: PLR0911 - each says why there is nothing to request
     for group in groups(list(stages(recipe)), whole=False):
         kind = group[0].partitions
         keys = [ALL] if kind == "none" else partitions.known(instance, recipe, kind)
-        todo = {k for k in keys if any(lineage.state(s.name, k) != "current" for s in group)}
+        todo = {k for k in keys if any(not is_done(lineage, s.name, k) for s in group)}
         if not todo:
             continue
         names = ", ".join(stage.name for stage in group)
