@@ -18,7 +18,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from curation_dagster.errors import IntegrityError, RecipeError, StorageError
-from curation_dagster.store import filesystem, storage_errors
+from curation_dagster.faults import storage_errors
+from curation_dagster.store import filesystem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

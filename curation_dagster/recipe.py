@@ -21,7 +21,7 @@ from curation_dagster.recipe_repeats import (  # noqa: TC001 - pydantic reads th
     Substrings,
 )
 from curation_dagster.recipe_steps import Step  # noqa: TC001 - pydantic reads it at run time
-from curation_dagster.section import File, Section, Share
+from curation_dagster.section import File, Place, Section, Share
 
 NAME = r"^[a-z0-9][a-z0-9-]*$"
 
@@ -30,7 +30,7 @@ class Source(Section):
     """Where documents come from. A source belongs to the root: every recipe must name it the same way."""
 
     name: str = Field(pattern=NAME, description="First half of the partition key.")
-    paths: tuple[str, ...] = Field(min_length=1, description="Files or globs, local or s3://.")
+    paths: tuple[Place, ...] = Field(min_length=1, description="Files or globs, local or s3://.")
     format: Literal["auto", "warc", "jsonl", "parquet", "html", "text"] = Field(
         default="auto",
         description="warc: WARC, WET and ARC; html, text: a file a document; auto: by the file name.",
@@ -348,10 +348,12 @@ class Recipe(Section):
     name: str = Field(pattern=NAME, description="Names the graph; the file's own name.")
     description: str = ""
     owners: tuple[str, ...] = Field(default=(), description="E-mail addresses or team:name.")
-    root: str = Field(
+    root: Place = Field(
         description="Where partitions go: a folder or an fsspec url such as s3://b/p."
     )
-    endpoint_url: str | None = Field(default=None, description="S3 endpoint that is not Amazon's.")
+    endpoint_url: Place | None = Field(
+        default=None, description="S3 endpoint that is not Amazon's."
+    )
     workers: int = Field(default=0, ge=0, description="Processes; 0 is one a core.")
     sources: tuple[Source, ...] = Field(min_length=1)
     ingest: Ingest = Ingest()

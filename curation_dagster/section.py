@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path  # noqa: TC003 - pydantic reads it at run time
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Final, cast
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 Share = Annotated[float, Field(ge=0, le=1)]
+_CREDENTIALS: Final = re.compile(
+    r"://[^/]*@|[?&][^=]*(signature|credential|token|secret|passw|keyid)[^=]*=", re.IGNORECASE
+)
+
+
+def _has_no_credentials(place: str) -> str:
+    if _CREDENTIALS.search(place):
+        msg = "has credentials in it, and would be printed and stored; put them into the environment or a profile"
+        raise ValueError(msg)
+    return place
+
+
+Place = Annotated[str, AfterValidator(_has_no_credentials)]  # a path, glob or URL
 
 
 def _strict(schema: Any) -> Any:  # noqa: ANN401 - schemas are nested dicts and lists
@@ -34,7 +48,7 @@ def _number(value: Any) -> Any:  # noqa: ANN401 - TOML is anything
 class Section(BaseModel):
     """Base of every part of a recipe: frozen, no unknown keys; text is no number and no truth value."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     @classmethod
     def __get_pydantic_core_schema__(

@@ -11,26 +11,27 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import logging
 import os
 import re
-import shutil
-import sys
 import tempfile
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import fsspec
 
-from curation_dagster import process, uploads
-from curation_dagster.errors import IntegrityError, StorageError
+from curation_dagster import faults, scratch_folders
+from curation_dagster.errors import IntegrityError
+from curation_dagster.faults import storage_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from curation_dagster.recipe import Recipe
 
+_log = logging.getLogger(__name__)
 _FILE = re.compile(
     r"(?P<partition>.+)\.(?P<input>[0-9a-f]{12})\.(?P<output>[0-9a-f]{12})\.(?P<suffix>parquet|bin|json)"
 )
@@ -110,20 +111,18 @@ class Store:
     def scratch(self) -> Iterator[Path]:
         """Give a local folder to write in, removed afterwards; on the root's own disk if that is local."""
         base = self._scratch_base
-        base.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=base, prefix=_owner()) as folder:
-            yield Path(folder)
+        with storage_errors(f"scratch in {base}"):
+            base.mkdir(parents=True, exist_ok=True)
+            folder = tempfile.TemporaryDirectory(dir=base, prefix=scratch_folders.owner())
+        with folder as name:
+            yield Path(name)
 
-    def sweep(self) -> int:
-        """Remove scratch folders of processes of this host that no longer live; return how many."""
-        base = self._scratch_base
-        removed = 0
-        for folder in base.iterdir() if base.is_dir() else ():
-            ours = re.fullmatch(rf"{re.escape(process.host())}-(\d+)\.(\d*)-[^-]+", folder.name)
-            if ours and not process.lives(int(ours[1]), ours[2]):
-                shutil.rmtree(folder, ignore_errors=True)
-                removed += 1
-        return removed
+    def sweep(self, abandoned_s: float | None = None) -> int:
+        """Remove scratch folders of processes of this machine that are gone; return how many.
+
+        With `abandoned_s` also those of other machines in which nothing has changed for so many seconds.
+        """
+        return scratch_folders.sweep(self._scratch_base, abandoned_s)
 
     @property
     def _scratch_base(self) -> Path:
@@ -156,8 +155,49 @@ class Store:
                 _sync(scratch)
                 scratch.replace(target)
             elif not any(r == ref and r.bytes == ref.bytes for r in twins):
-                uploads.put(self.fs, scratch, self.path(ref.name))
+                self._upload(scratch, ref.name)
         return ref
+
+    def _upload(self, scratch: Path, name: str) -> None:
+        """Upload a file whole; then drop other uploads of its name, which killed processes have left in parts.
+
+        One more request for a large file. A live process that uploads the same loses its upload, and begins once more.
+        """
+        try:
+            self.fs.put_file(str(scratch), self.path(name))
+        except OSError as error:
+            if faults.code_of(error) != "NoSuchUpload":
+                raise
+            self.fs.put_file(str(scratch), self.path(name))
+        if self.root.startswith("s3://") and scratch.stat().st_size >= _LEAST_PART:
+            with contextlib.suppress(PermissionError):  # to list uploads is a right of its own
+                self._drop_uploads(self.path(name))
+
+    def _drop_uploads(self, url: str) -> None:
+        for key, upload, _ in self.fs.unfinished(url.rsplit("/", 1)[0]):
+            if url.endswith(f"/{key}"):
+                try:
+                    self.fs.abort(self.root, key, upload)
+                except OSError as error:
+                    if faults.code_of(error) != "NoSuchUpload":  # ended meanwhile
+                        raise
+
+    def drop_unfinished(self, older_than_s: float) -> int:
+        """Drop uploads of many parts, below the root, that began so long ago and were never finished; return how many.
+
+        A process that is killed while it uploads leaves one: its parts are paid for and no listing shows them.
+
+        Raises:
+            StorageError: when the credentials may not list uploads.
+        """
+        if not self.root.startswith("s3://"):
+            return 0
+        with storage_errors("unfinished uploads"):
+            limit = datetime.now(UTC) - timedelta(seconds=older_than_s)
+            old = [(key, i) for key, i, begun in self.fs.unfinished(self.root) if begun < limit]
+            for key, upload in old:
+                self.fs.abort(self.root, key, upload)
+        return len(old)
 
     def _twins(self, stage: str, prefix: str) -> list[Ref]:
         """List the files of a stage whose names begin so, without listing the stage where that can be had."""
@@ -174,9 +214,10 @@ class Store:
                 try:
                     self.fs.pipe_file(self.path(name), content, mode="create")
                 except OSError as error:
-                    if isinstance(error, FileExistsError) or _is_precondition(error):
-                        return False
-                    raise
+                    if not _is_precondition(error):
+                        raise
+                    # An attempt whose answer was lost may have written it.
+                    return faults.was_tried_before(error) and self.read(name) == content
                 return True
             target = Path(self.path(name))
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -199,7 +240,7 @@ class Store:
                 _sync(scratch)
                 scratch.replace(target)
             else:
-                uploads.put(self.fs, scratch, self.path(name))
+                self._upload(scratch, name)
 
     def remove(self, name: str) -> None:
         """Remove a rendering; a partition only if nobody needs it, or its text must not be kept."""
@@ -211,7 +252,7 @@ class Store:
         self.sweep()
         base = self._scratch_base
         names = [folder.name for folder in base.iterdir()] if base.is_dir() else []
-        return sorted(name for name in names if not name.startswith(_owner()))
+        return sorted(name for name in names if not name.startswith(scratch_folders.owner()))
 
     def read(self, name: str) -> bytes:
         """Read a small file whole."""
@@ -231,8 +272,10 @@ class Store:
     @contextlib.contextmanager
     def open_name(self, name: str) -> Iterator[Any]:
         """Open any file below the root for ranged reading."""
-        options = {} if self.is_local else _READ
-        with storage_errors(name), self.fs.open(self.path(name), "rb", **options) as stream:
+        with (
+            storage_errors(name),
+            self.fs.open(self.path(name), "rb", block_size=_READ_AHEAD) as stream,
+        ):
             yield stream
 
     @contextlib.contextmanager
@@ -249,11 +292,21 @@ class Store:
                 folder = stack.enter_context(self.scratch())
                 paths = [folder / ref.name.replace("/", "-") for ref in refs]
                 for ref, path in zip(refs, paths, strict=True):
-                    with storage_errors(ref.name):
-                        self.fs.get_file(self.path(ref.name), str(path))
+                    self._download(ref, path)
             for ref, path in zip(refs, paths, strict=True):
                 verify(ref, path, self.path(ref.name))
             yield paths
+
+    def _download(self, ref: Ref, path: Path) -> None:
+        """Fetch a file; again if it arrives with other bytes, for they may be the line's and not the file's."""
+        found: list[str] = []
+        while len(found) < _FETCHES:
+            with storage_errors(ref.name):
+                self.fs.get_file(self.path(ref.name), str(path))
+            found.append(_sha256(path)[:12])
+            if found[-1] == ref.output or found[-1] in found[:-1]:
+                return  # as named, or the same damage twice: `verify` tells
+            _log.warning("%s: arrived damaged, fetch %d of %d", ref.name, len(found), _FETCHES)
 
     def _listing(self, folder: str) -> list[tuple[str, int]]:
         entries = self._entries(folder)
@@ -265,11 +318,15 @@ class Store:
             fs.invalidate_cache()
             try:
                 return list(fs.ls(self.path(folder), detail=True))
-            except FileNotFoundError:
+            except FileNotFoundError as error:
+                if faults.code_of(error) == "NoSuchBucket":
+                    raise
                 return []
 
 
-_READ: Final = {"cache_type": "readahead", "block_size": 4 << 20}
+_READ_AHEAD: Final = 4 << 20  # bytes; a table's footer and a few column chunks are looked at
+_LEAST_PART: Final = 5 << 20  # bytes; S3 takes no smaller part, so no smaller file has several
+_FETCHES: Final = 3  # of a file that arrives damaged
 
 
 def verify(ref: Ref, path: Path, where: str) -> None:
@@ -313,10 +370,6 @@ def _written(entry: dict[str, Any]) -> datetime:
     return found if found is not None else datetime.fromtimestamp(entry["mtime"], UTC)
 
 
-def _owner() -> str:
-    return f"{process.host()}-{os.getpid()}.{process.started(os.getpid())}-"
-
-
 def _sync(path: Path) -> None:
     """Flush a file to disk before its name becomes visible."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -330,27 +383,13 @@ def _sync(path: Path) -> None:
 def filesystem(url: str, endpoint_url: str | None) -> Any:  # noqa: ANN401 - fsspec has no types
     """Return the file system of a path or URL; credentials come from the environment."""
     protocol = url.split("://", maxsplit=1)[0] if "://" in url else "file"
-    options = {"endpoint_url": endpoint_url} if endpoint_url and protocol == "s3" else {}
-    return fsspec.filesystem(protocol, **options)
+    if protocol == "s3":
+        from curation_dagster import s3
 
-
-@contextlib.contextmanager
-def storage_errors(name: str) -> Iterator[None]:
-    """Name the key in what the storage says, without the arguments that may hold secrets."""
-    try:
-        yield
-    except _refusals() as error:
-        msg = f"{name}: {type(error).__name__}: {error}"
-        raise StorageError(msg) from error
-
-
-def _refusals() -> tuple[type[Exception], ...]:
-    """Say what storage raises: not every error of botocore is an OSError, and it may not be loaded."""
-    botocore = sys.modules.get("botocore.exceptions")
-    return (OSError, botocore.BotoCoreError, botocore.ClientError) if botocore else (OSError,)
+        return s3.connect(endpoint_url)
+    return fsspec.filesystem(protocol)
 
 
 def _is_precondition(error: OSError) -> bool:
     """Tell the refusal of a name that is taken; only Amazon's own answer becomes a FileExistsError."""
-    answer = getattr(error.__cause__, "response", {})
-    return bool(answer.get("Error", {}).get("Code") == "PreconditionFailed")
+    return isinstance(error, FileExistsError) or faults.code_of(error) == "PreconditionFailed"

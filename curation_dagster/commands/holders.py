@@ -16,7 +16,7 @@ import zstandard
 from pyarrow.lib import ArrowException
 
 from curation_dagster.errors import IntegrityError
-from curation_dagster.store import storage_errors
+from curation_dagster.faults import storage_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

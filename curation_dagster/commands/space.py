@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 import polars as pl
@@ -34,6 +34,11 @@ if TYPE_CHECKING:
     from curation_dagster.lineage import Stage
     from curation_dagster.recipe import Recipe
     from curation_dagster.store import Ref
+
+_ABANDONED_S: Final = (
+    7 * 24 * 3600
+)  # scratch of other machines: nobody can ask whether its process lives
+_UNFINISHED_S: Final = 24 * 3600  # an upload that began before may be under way; none takes a day
 
 
 @dataclass(frozen=True)
@@ -181,10 +186,12 @@ def gc(recipe: Recipe, path: Path, *, keep_days: float, yes: bool) -> int:
         )
         return 0
     store = Store.of(recipe)
-    swept = store.sweep()
+    swept = store.sweep(abandoned_s=_ABANDONED_S)
     with click.progressbar(going, label="removing", show_pos=True) as files_left:
         for file in files_left:
             store.remove(file.name)
     scratch = f", and {counted(swept, 'folder')} of dead processes" if swept else ""
     click.echo(f"removed {counted(len(going), 'file')}, {size / 1e6:,.1f} MB{scratch}")
+    if dropped := store.drop_unfinished(_UNFINISHED_S):
+        click.echo(f"dropped {counted(dropped, 'upload')} that nobody finished")
     return size

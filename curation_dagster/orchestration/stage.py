@@ -70,6 +70,7 @@ def compute(
     if context.run.tags.get(workers.WORKER) != worker:
         context.instance.add_run_tags(context.run.run_id, {workers.WORKER: worker})
     lineage = Lineage(recipe, Store.of(recipe))
+    lineage.store.sweep()
     force = context.run.tags.get(FORCE_TAG) == "true"
     jobs: list[Job] = []
     receipts: dict[str, Receipt] = {}

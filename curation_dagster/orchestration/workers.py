@@ -6,12 +6,12 @@ launchers that watch their workers (Kubernetes), Dagster's run monitoring is the
 """
 
 import os
+import socket
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import dagster as dg
-
-from curation_dagster import process
 
 WORKER: Final = "curate/worker"
 _AT_WORK: Final = (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
@@ -19,13 +19,21 @@ _AT_WORK: Final = (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
 
 def said(run_id: str) -> str:
     """Name a run and this process: host (and container), pid and when it started (pids come again)."""
-    return f"{run_id}@{process.host()}/{os.getpid()}/{process.started(os.getpid())}"
+    return f"{run_id}@{_host()}/{os.getpid()}/{_started(os.getpid())}"
 
 
 def is_dead(worker: str) -> bool:
     """Say whether a process of this host is gone; of another host nothing is known."""
-    host, pid, since = worker.partition("@")[2].rsplit("/", 2)
-    return host == process.host() and not process.lives(int(pid), since)
+    host, pid, started = worker.partition("@")[2].rsplit("/", 2)
+    if host != _host():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return _started(int(pid)) != started
 
 
 def bury(instance: dg.DagsterInstance, runs: Sequence[dg.DagsterRun]) -> list[dg.DagsterRun]:
@@ -40,3 +48,20 @@ def bury(instance: dg.DagsterInstance, runs: Sequence[dg.DagsterRun]) -> list[dg
         else:
             alive.append(run)
     return alive
+
+
+def _host() -> str:
+    """Name the host, and the space of pids: containers may share a name."""
+    try:
+        space = Path("/proc/self/ns/pid").readlink().name
+    except OSError:
+        space = ""
+    return f"{socket.gethostname()}{space.removeprefix('pid:')}"
+
+
+def _started(pid: int) -> str:
+    """Return the clock ticks from the start of the system to that of a process, on Linux; else nothing."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("utf-8").rsplit(")", 1)[1].split()[19]
+    except OSError:
+        return ""

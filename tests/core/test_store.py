@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
-from curation_dagster import process, table
+from curation_dagster import scratch_folders, table
 from curation_dagster.errors import IntegrityError, StorageError
 from curation_dagster.store import SCRATCH, Ref, Store
 
@@ -286,7 +287,7 @@ import importlib, os, signal, sys
 root, endpoint, scratch, module, attribute = sys.argv[1:]
 import tempfile; tempfile.tempdir = scratch
 import polars as pl
-from curation_dagster import process, table
+from curation_dagster import scratch_folders, table
 from curation_dagster.store import Store
 *owners, last = attribute.split(".")
 owner = importlib.import_module(module)
@@ -345,21 +346,55 @@ def test_a_killed_write_leaves_nothing_to_see(where: str, tmp_path: Path) -> Non
 def test_sweep_leaves_what_is_not_certainly_dead(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     assert store.sweep() == 0
-    host, dead = process.host(), 2**22 + 1
+    mine = scratch_folders.owner()
+    space, pid, start, _ = mine.split("-")
+    dead = 2**22 + 1
     names = {
-        f"{host}-{os.getpid()}.-aaaa": True,
-        f"{host}-{dead}.12-aaaa": False,
-        f"{host}-{dead}-12.5-aaaa": True,  # host of that longer name
-        f"other-{dead}.12-aaaa": True,
-        f"{host}-x-aaaa": True,
+        f"{mine}aaaa": True,
+        f"{space}-{dead}-{start}-aaaa": False,
+        f"{space}-{pid}-{int(start) - 1}-aaaa": False,  # the process id was given out again
+        f"{'0' * 12}-{dead}-{start}-aaaa": True,  # another machine, or a container beside this one
+        f"{'0' * 12}-{pid}-{int(start) - 1}-aaaa": True,
+        f"{space}-x-{start}-aaaa": True,
+        f"{space}-{'9' * 30}-{start}-aaaa": False,
         "notes": True,
     }
     for name in names:
         (tmp_path / SCRATCH / name / "inner").mkdir(parents=True)
-    assert store.sweep() == 1
-    assert {p.name for p in scratch_of(store, tmp_path)} == {
-        n for n, stays in names.items() if stays
+    assert store.sweep() == 3
+    left = {n for n, stays in names.items() if stays}
+    assert {p.name for p in scratch_of(store, tmp_path)} == left
+    assert store.busy() == sorted(left - {f"{mine}aaaa"})
+
+
+def test_sweep_removes_what_others_abandoned(tmp_path: Path) -> None:
+    store, mine = Store(str(tmp_path)), scratch_folders.owner()
+    day = 24 * 3600
+    ages = {
+        f"{mine}aaaa": 9 * day,
+        f"{'0' * 12}-1-1-old": 9 * day,
+        f"{'0' * 12}-1-1-new": 0,
     }
+    for name, age in ages.items():
+        inner = tmp_path / SCRATCH / name / "draft"
+        inner.mkdir(parents=True)
+        for path in (inner, inner.parent):
+            os.utime(path, (time.time() - age,) * 2)
+    old = tmp_path / SCRATCH / f"{'0' * 12}-1-1-busy"  # an old folder that is still written in
+    (old / "draft").mkdir(parents=True)
+    os.utime(old, (time.time() - 9 * day,) * 2)
+    assert store.sweep(7 * day) == 1
+    assert f"{'0' * 12}-1-1-old" not in {p.name for p in scratch_of(store, tmp_path)}
+
+
+def test_a_process_of_another_namespace_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = scratch_folders.owner()
+    monkeypatch.setattr(Path, "readlink", lambda _: Path("pid:[1]"))
+    scratch_folders._space.cache_clear()
+    there = scratch_folders.owner()
+    scratch_folders._space.cache_clear()
+    assert here.split("-")[0] != there.split("-")[0]
+    assert here.split("-")[1:] == there.split("-")[1:]
 
 
 @pytest.mark.parametrize(
