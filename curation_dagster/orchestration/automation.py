@@ -20,7 +20,7 @@ from curation_dagster.counted import counted
 from curation_dagster.errors import RecipeError
 from curation_dagster.export.release import is_done
 from curation_dagster.lineage import ALL, Lineage, Stage, libraries, sections, stages
-from curation_dagster.orchestration import partitions, workers
+from curation_dagster.orchestration import partitions, reconciled, workers
 from curation_dagster.orchestration.runs import (
     DIGEST,
     PARTITION,
@@ -37,13 +37,6 @@ from curation_dagster.store import Store
 
 WORK_TAG = "curate/work"
 _GATE = "mixture"
-_BUSY = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 _ENDED_BADLY = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
@@ -71,11 +64,14 @@ def sensor(recipe: Recipe) -> dg.SensorDefinition:
         requests, said = due(context.instance, recipe, lineage)
         if planned:
             said = f"planned {counted(len(planned), 'new shard')}; {said}"
-        cursor = json.dumps({"shards": len(lineage.shards), "said": said})
+        lacks = reconciled.lacking(lineage)
+        cursor = json.dumps({"shards": len(lineage.shards), "said": said, "lacks": lacks})
+        changed = json.loads(context.cursor or "{}").get("lacks") != lacks
+        events = [reconciled.evaluation(recipe, lacks)] if changed else []
         if requests:
             context.log.info(said)
-            return dg.SensorResult(run_requests=requests, cursor=cursor)
-        return dg.SensorResult(skip_reason=said, cursor=cursor)
+            return dg.SensorResult(run_requests=requests, cursor=cursor, asset_events=events)
+        return dg.SensorResult(skip_reason=said, cursor=cursor, asset_events=events)
 
     return _new_inputs
 
@@ -155,8 +151,7 @@ def due(  # noqa: PLR0911 - each says why there is nothing to request
     instance: dg.DagsterInstance, recipe: Recipe, lineage: Lineage
 ) -> tuple[list[dg.RunRequest], str]:
     """Return the runs to request now, at most as many as the recipe allows at a time, and what is to be said."""
-    mine = dg.RunsFilter(tags={RECIPE: recipe.name}, statuses=_BUSY)
-    busy = workers.bury(instance, instance.get_runs(mine))
+    busy = workers.bury(instance, workers.busy(instance, recipe))
     room = recipe.automation.max_runs - len(busy)
     if room <= 0:
         return [], f"{counted(len(busy), 'run')} in progress"

@@ -66,9 +66,7 @@ def compute(
     Raises:
         dg.Failure: naming the partitions that failed; the others are committed and logged.
     """
-    worker = workers.said(context.run.run_id)
-    if context.run.tags.get(workers.WORKER) != worker:
-        context.instance.add_run_tags(context.run.run_id, {workers.WORKER: worker})
+    workers.mark(context)
     lineage = Lineage(recipe, Store.of(recipe))
     lineage.store.sweep()
     force = context.run.tags.get(FORCE_TAG) == "true"

@@ -26,7 +26,9 @@ def on_s3(tmp_path, ceph, ceph_bucket):
 
 
 def told(found: Found, points: int) -> None:
-    print(f"\n{len(found.points)} points, {len(found.torn)} torn, {len(found.differing)} differ, {len(found.orphans)} orphans")
+    print(
+        f"\n{len(found.points)} points, {len(found.torn)} torn, {len(found.differing)} differ, {len(found.orphans)} orphans"
+    )
     assert found.torn == []
     assert found.differing == []
     assert found.orphans == []
