@@ -45,17 +45,13 @@ def counted_states(lineage: Lineage) -> list[dict[str, Any]]:
     return found
 
 
-def lacking(lineage: Lineage) -> dict[str, Counter[str]]:
+def lacking(lineage: Lineage) -> dict[str, dict[str, int]]:
     """Count what is missing, stale or interrupted, by stage; nothing where all that is expected is there."""
-    found = {}
+    found: dict[str, dict[str, int]] = {}
     for stage in stages(lineage.recipe):
-        kinds = Counter(
-            _kind(lineage, stage.name, key) or "blocked"
-            for key in lineage.partitions(stage.name)
-            if not is_done(lineage, stage.name, key)
-        )
-        if kinds:
-            found[stage.name] = kinds
+        keys = [k for k in lineage.partitions(stage.name) if not is_done(lineage, stage.name, k)]
+        if keys:
+            found[stage.name] = Counter(_kind(lineage, stage.name, k) or "blocked" for k in keys)
     return found
 
 

@@ -4,7 +4,8 @@ Planning lists a source, groups the files no shard has yet into shards of about 
 creates one file a shard, only if it is absent; the loser of a race plans again. Every plan is a
 *generation*: shards are ordered by generation, source and number, which is the order duplicates are
 decided in. So a plan is written down whole (`ROOT/plan/draft-N.json`) before its first shard, and one that was
-interrupted is finished, as it was, by the next. A source belongs to the root: a recipe that names it differently is refused.
+interrupted is finished, as it was, by the next. A source belongs to the root: a recipe that names it
+differently is refused.
 """
 
 from __future__ import annotations
@@ -168,14 +169,14 @@ def _drafted(store: Store, name: str) -> list[Shard]:
 
 def _carry_out(store: Store, name: str, new: list[Shard]) -> bool:
     """Write the files of a plan's shards and remove its draft; one that comes too late is only removed."""
-    taken = {}
+    known: dict[str, Shard] = {}
     for source in sorted({shard.source for shard in new}):
         folder = f"{FOLDER}/{source}"
-        known = [_read_shard(store, f"{folder}/{n}", "") for n in _shard_names(store, folder)]
-        taken |= {(source, entry.path): shard.key for shard in known for entry in shard.inputs}
-        taken |= {(source, shard.number): _paths(shard) for shard in known}
+        shards_ = [_read_shard(store, f"{folder}/{n}", "") for n in _shard_names(store, folder)]
+        known |= {shard.key: shard for shard in shards_}
+    taken = {(s.source, entry.path): s.key for s in known.values() for entry in s.inputs}
     timely = all(
-        taken.get((shard.source, shard.number), _paths(shard)) == _paths(shard)
+        _paths(known.get(shard.key, shard)) == _paths(shard)
         and all(taken.get((shard.source, i.path), shard.key) == shard.key for i in shard.inputs)
         for shard in new
     )

@@ -214,10 +214,8 @@ def _targets(
     todo = {k for k in shards if not all(is_done(lineage, s.name, k) for s in by_shard)}
     for stage in wanted:
         keys = lineage.partitions(stage.name)
-        if stage.partitions == "output":
-            todo_here = {k for k in keys if not is_done(lineage, stage.name, k)}
-        else:
-            todo_here = todo
+        lacks = {k for k in keys if not is_done(lineage, stage.name, k)}
+        todo_here = lacks if stage.partitions == "output" else todo
         asset = {"path": [recipe.name, stage.name]}
         if stage.partitions == "none":
             if not is_done(lineage, stage.name, keys[0]):

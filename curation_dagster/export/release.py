@@ -147,8 +147,7 @@ def damaged_renderings(store: Store, release: str) -> list[str]:
     if not {MANIFEST, SUMS} <= {*store.names(folder)}:
         return []
     wrong = []
-    for line in store.read(f"{folder}/{SUMS}").decode().splitlines():
-        wanted, name = line.split("  ", 1)
+    for name, wanted in _sums(store, folder).items():
         try:
             with store.open_name(f"{folder}/{name}") as stream:
                 found = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -161,6 +160,12 @@ def damaged_renderings(store: Store, release: str) -> list[str]:
     return wrong
 
 
+def _sums(store: Store, folder: str) -> dict[str, str]:
+    """Read what SHA256SUMS says of each file."""
+    lines = store.read(f"{folder}/{SUMS}").decode().splitlines()
+    return {name: wanted for wanted, name in (line.split("  ", 1) for line in lines)}
+
+
 def _is_whole(store: Store, manifest: dict[str, Any], *, jsonl: bool) -> bool:
     """Say whether the folder is this manifest's rendering, by names and by what SHA256SUMS says of the texts."""
     folder, texts = _folder(manifest), _texts(manifest)
@@ -170,10 +175,7 @@ def _is_whole(store: Store, manifest: dict[str, Any], *, jsonl: bool) -> bool:
         return False
     if shards != set(_jsonl_names(manifest) if jsonl else []):
         return False
-    known = dict(
-        reversed(line.split("  ", 1))
-        for line in store.read(f"{folder}/{SUMS}").decode().splitlines()
-    )
+    known = _sums(store, folder)
     same = all(known.get(name) == _sum(text) for name, text in texts.items())
     return same and store.read(f"{folder}/{MANIFEST}").decode() == texts[MANIFEST]
 

@@ -32,7 +32,7 @@ def named(found) -> set[tuple[str, str, str]]:
 
 
 @pytest.fixture
-def synced(copied, curate, tmp_path, monkeypatch):
+def synced(copied, tmp_path, monkeypatch):
     """A curated copy whose Dagster instance knows the partitions."""
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster-home"))
     (tmp_path / "dagster-home").mkdir()

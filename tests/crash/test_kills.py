@@ -1,6 +1,7 @@
-"""Killed at any step of writing: nothing torn, the next run gives the bytes of one that was not interrupted, nothing left over.
+"""Killed at any step of writing: nothing torn, the next run gives an uninterrupted one's bytes, nothing left over.
 
-The slow sweeps print how many points they killed at (`pytest -m slow -s tests/crash`); CURATE_CRASH_POINTS asks for more.
+The slow sweeps print how many points they killed at (`pytest -m slow -s tests/crash`); CURATE_CRASH_POINTS asks for
+more.
 """
 
 import os
@@ -26,9 +27,8 @@ def on_s3(tmp_path, ceph, ceph_bucket):
 
 
 def told(found: Found, points: int) -> None:
-    print(
-        f"\n{len(found.points)} points, {len(found.torn)} torn, {len(found.differing)} differ, {len(found.orphans)} orphans"
-    )
+    counts = f"{len(found.torn)} torn, {len(found.differing)} differ, {len(found.orphans)} orphans"
+    print(f"\n{len(found.points)} points, {counts}")  # noqa: T201 - the figures, with -s
     assert found.torn == []
     assert found.differing == []
     assert found.orphans == []

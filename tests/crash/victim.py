@@ -151,7 +151,7 @@ def carry_out(order: dict) -> None:
 
 
 def main() -> None:
-    print("ready", flush=True)
+    print("ready", flush=True)  # noqa: T201
     for line in sys.stdin:
         pid = os.fork()
         if not pid:
@@ -165,7 +165,7 @@ def main() -> None:
                 traceback.print_exc()
             finally:
                 os._exit(code)
-        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
