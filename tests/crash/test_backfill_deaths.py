@@ -162,7 +162,7 @@ def missing(recipe) -> list[str]:
     return [f"{s}/{k}" for s in stages for k in lineage.shards if lineage.state(s, k) != "current"]
 
 
-def strike(deployment, death: str, recipe, instance) -> None:
+def strike(deployment, death: str, recipe) -> None:
     """Kill what is to be killed, when it is to be killed, and start again what a supervisor would."""
     if death == "daemon":
         deployment.kill("daemon")
@@ -191,7 +191,7 @@ def test_nothing_is_missing_after_one_look(death, deployment):
     assert said.exit_code == 0, said.output
     backfill = said.stdout.split("backfill ", 1)[1].split(":", 1)[0]
     with dg.DagsterInstance.get() as instance:
-        strike(deployment, death, recipe, instance)
+        strike(deployment, death, recipe)
         began = time.monotonic()
         until(lambda: status(deployment, backfill) not in {"REQUESTED", "CANCELING"})
         until(lambda: not workers.bury(instance, workers.busy(instance, recipe)))
