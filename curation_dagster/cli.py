@@ -288,6 +288,29 @@ def status(recipe: str, verify: bool, as_json: bool) -> None:
 
 @main.command()
 @click.argument("recipe")
+@click.option("--repair", is_flag=True, help="Mend it: remove damaged files, run what is lacking.")
+@click.option(
+    "--verify", is_flag=True, help="Read every current file and compare it with its name."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def reconcile(recipe: str, repair: bool, verify: bool, as_json: bool) -> None:
+    """Compare what RECIPE's root should hold with what it holds, and with what Dagster believes.
+
+    Missing: no file. Stale: made from something else. Foreign: no plan or recipe accounts for it. Damaged: not what its
+    name says. Interrupted: a plan, a release or a run whose process was killed.
+
+    Exit codes: 0 all is there, or was repaired; 1 something is off.
+    """
+    from curation_dagster.commands import reconcile as reconcile_
+
+    loaded, folder = open_recipe(recipe), home_of(find_recipe(recipe))
+    raise SystemExit(
+        reconcile_.reconcile(loaded, folder, repair=repair, verify=verify, as_json=as_json)
+    )
+
+
+@main.command()
+@click.argument("recipe")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def funnel(recipe: str, as_json: bool) -> None:
     """Print documents, bytes and tokens in and out of every stage of RECIPE, and why documents were rejected."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import multiprocessing
 import os
+import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextvars import ContextVar
@@ -125,7 +126,7 @@ def _new_pool(workers: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=_limit_threads,
+        initializer=_start_worker,
         initargs=(max(1, cores() // workers),),
     )
 
@@ -135,9 +136,18 @@ def _drop_pools() -> None:
         _pools.popitem()[1].shutdown(wait=False, cancel_futures=True)
 
 
-def _limit_threads(threads: int) -> None:
+def _start_worker(threads: int) -> None:
+    """Limit the threads of a worker, and let it end with the process it works for."""
     for name in _THREAD_LIMITS:
         os.environ[name] = str(threads)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Wait for the parent to end: one that is killed tells its workers nothing, and they would wait for ever."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
 
 
 def _tell(label: str, done: int, total: int) -> None:

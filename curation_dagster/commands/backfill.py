@@ -21,6 +21,7 @@ from curation_dagster.commands.progress import bars
 from curation_dagster.commands.validate import validate
 from curation_dagster.counted import counted
 from curation_dagster.errors import CurationError, RecipeError, StorageError
+from curation_dagster.export.release import is_done
 from curation_dagster.lineage import ALL, Lineage
 from curation_dagster.orchestration import instance as instance_
 from curation_dagster.orchestration import launch, partitions
@@ -212,16 +213,14 @@ def _targets(
     `known` are the partitions in Dagster's order, which its ranges follow.
     """
     by_shard = [stage for stage in wanted if stage.partitions == "shard"]
-    todo = {k for k in shards if any(lineage.state(s.name, k) != "current" for s in by_shard)}
+    todo = {k for k in shards if not all(is_done(lineage, s.name, k) for s in by_shard)}
     for stage in wanted:
         keys = lineage.partitions(stage.name)
-        if stage.partitions == "output":
-            todo_here = {k for k in keys if lineage.state(stage.name, k) != "current"}
-        else:
-            todo_here = todo
+        lacks = {k for k in keys if not is_done(lineage, stage.name, k)}
+        todo_here = lacks if stage.partitions == "output" else todo
         asset = {"path": [recipe.name, stage.name]}
         if stage.partitions == "none":
-            if lineage.state(stage.name, keys[0]) != "current":
+            if not is_done(lineage, stage.name, keys[0]):
                 yield {"assetKey": asset, "partitions": None}
         elif todo_here:
             runs = neighbours(known[stage.partitions], todo_here)
@@ -256,7 +255,7 @@ def _conclude(lineage: Lineage, wanted: Sequence[Stage], shards: list[str], stat
         f"{stage.name}/{key}"
         for stage in wanted
         for key in (shards if stage.partitions == "shard" else lineage.partitions(stage.name))
-        if lineage.state(stage.name, key) != "current"
+        if not is_done(lineage, stage.name, key)
     ]
     said = status.lower().replace("_", " ")
     if not missing:

@@ -12,14 +12,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from curation_dagster import table
+from curation_dagster import census, table
 from curation_dagster.chance import keyed
 from curation_dagster.clean.rules import rules_of
 from curation_dagster.commands import damage
 from curation_dagster.counted import counted
 from curation_dagster.documents import documents
 from curation_dagster.errors import IntegrityError, RecipeError
-from curation_dagster.export.release import withdrawn
+from curation_dagster.export.release import damaged_renderings, is_done, withdrawn
 from curation_dagster.funnel import top_reasons
 from curation_dagster.lineage import ALL, BY_NAME, stages
 from curation_dagster.verdict import describe
@@ -28,20 +28,18 @@ if TYPE_CHECKING:
     from curation_dagster.lineage import Lineage
     from curation_dagster.store import Ref
 
-STATES = ("current", "stale", "missing", "blocked")
 _SNIPPET, _RECORD_SNIPPET = 400, 200  # characters
 
 
 def status(lineage: Lineage, *, verify: bool, as_json: bool) -> int:
     """Count partitions by state; with `verify`, read every current file. Return the exit code."""
-    found: list[dict[str, Any]] = []
+    found = census.counted_states(lineage)
     damaged: list[str] = []
-    for stage in stages(lineage.recipe):
-        keys = lineage.partitions(stage.name)
-        states: list[str] = [lineage.state(stage.name, key) for key in keys]
-        found.append({"stage": stage.name, **{s: states.count(s) for s in STATES}})
-        if verify:
-            damaged += _damaged(lineage, [r for k in keys if (r := lineage.current(stage.name, k))])
+    if verify:
+        names = [stage.name for stage in stages(lineage.recipe)]
+        damaged = [why for name in names for _, why in census.damaged(lineage, name)]
+        wrong = damaged_renderings(lineage.store, lineage.recipe.name)
+        damaged += [f"{name}: not what SHA256SUMS says; remove it and run again" for name in wrong]
     unreadable = damage.of_inputs(lineage)
     gone = withdrawn(lineage.store, lineage.recipe.name)
     if as_json:
@@ -54,7 +52,7 @@ def status(lineage: Lineage, *, verify: bool, as_json: bool) -> int:
         said |= {"retired": out, "damaged": damaged, "damaged_inputs": unreadable}
         click.echo(json.dumps(said, indent=1))
     else:
-        shown = Table("stage", *STATES)
+        shown = Table("stage", *census.STATES)
         for row in found:
             shown.add_row(*(str(v) for v in row.values()))
         Console().print(shown)
@@ -67,6 +65,8 @@ def status(lineage: Lineage, *, verify: bool, as_json: bool) -> int:
         if gone:
             held = counted(len(gone), "file")
             click.secho(f"release: withdrawn, {held} held what was taken down; run again", fg="red")
+        elif lineage.current("release", ALL) and not is_done(lineage, "release", ALL):
+            click.secho("release: not rendered whole, so not published; run again", fg="red")
     return 1 if damaged else 0
 
 
@@ -295,17 +295,6 @@ def _known(lineage: Lineage, stage: str) -> None:
     if stage not in names:
         msg = f"no stage {stage!r}; stages are {', '.join(names)}"
         raise RecipeError(msg)
-
-
-def _damaged(lineage: Lineage, refs: list[Ref]) -> list[str]:
-    messages = []
-    for ref in refs:
-        try:
-            with lineage.store.fetch(ref):
-                pass
-        except IntegrityError as error:
-            messages.append(str(error))
-    return messages
 
 
 def _plain(frame: pl.DataFrame) -> pl.DataFrame:

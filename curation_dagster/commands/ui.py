@@ -9,7 +9,7 @@ from typing import Final, NoReturn
 
 import click
 
-from curation_dagster.orchestration.instance import home
+from curation_dagster.orchestration.instance import home, instance
 from curation_dagster.recipe_file import recipe_folder
 
 # Notices of Dagster's about parameters and commands that this project uses knowingly, one an asset
@@ -21,6 +21,8 @@ def serve(port: int) -> NoReturn:
     """Become `dagster dev`, so that a signal to this process stops all of it."""
     folder = recipe_folder().resolve().parent
     kept = home(folder)
+    with instance(folder):  # made before the processes of `dagster dev` all open it
+        pass
     click.echo(f"http://127.0.0.1:{port}/asset-groups   instance {kept}   Ctrl-C stops it")
     workspace = folder / "workspace.yaml"
     what = ("-w", str(workspace)) if workspace.exists() else ("-m", "curation_dagster.definitions")

@@ -18,8 +18,9 @@ import dagster as dg
 from curation_dagster import plan
 from curation_dagster.counted import counted
 from curation_dagster.errors import RecipeError
+from curation_dagster.export.release import is_done
 from curation_dagster.lineage import ALL, Lineage, Stage, libraries, sections, stages
-from curation_dagster.orchestration import partitions, workers
+from curation_dagster.orchestration import partitions, reconciled, workers
 from curation_dagster.orchestration.runs import (
     DIGEST,
     PARTITION,
@@ -36,13 +37,6 @@ from curation_dagster.store import Store
 
 WORK_TAG = "curate/work"
 _GATE = "mixture"
-_BUSY = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 _ENDED_BADLY = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
@@ -70,11 +64,14 @@ def sensor(recipe: Recipe) -> dg.SensorDefinition:
         requests, said = due(context.instance, recipe, lineage)
         if planned:
             said = f"planned {counted(len(planned), 'new shard')}; {said}"
-        cursor = json.dumps({"shards": len(lineage.shards), "said": said})
+        lacks = reconciled.lacking(lineage)
+        cursor = json.dumps({"shards": len(lineage.shards), "said": said, "lacks": lacks})
+        changed = json.loads(context.cursor or "{}").get("lacks") != lacks
+        events = [reconciled.evaluation(recipe, lacks)] if changed else []
         if requests:
             context.log.info(said)
-            return dg.SensorResult(run_requests=requests, cursor=cursor)
-        return dg.SensorResult(skip_reason=said, cursor=cursor)
+            return dg.SensorResult(run_requests=requests, cursor=cursor, asset_events=events)
+        return dg.SensorResult(skip_reason=said, cursor=cursor, asset_events=events)
 
     return _new_inputs
 
@@ -131,7 +128,7 @@ def _releasing(recipe: Recipe, lineage: Lineage) -> bool:
         return False
     if _is_wished(recipe, lineage):
         return True
-    return lineage.state(_GATE, ALL) == "current" and lineage.state("release", ALL) != "current"
+    return lineage.state(_GATE, ALL) == "current" and not is_done(lineage, "release", ALL)
 
 
 def _jobs(recipe: Recipe) -> list[Any]:
@@ -154,15 +151,14 @@ def due(  # noqa: PLR0911 - each says why there is nothing to request
     instance: dg.DagsterInstance, recipe: Recipe, lineage: Lineage
 ) -> tuple[list[dg.RunRequest], str]:
     """Return the runs to request now, at most as many as the recipe allows at a time, and what is to be said."""
-    mine = dg.RunsFilter(tags={RECIPE: recipe.name}, statuses=_BUSY)
-    busy = workers.bury(instance, instance.get_runs(mine))
+    busy = workers.bury(instance, workers.busy(instance, recipe))
     room = recipe.automation.max_runs - len(busy)
     if room <= 0:
         return [], f"{counted(len(busy), 'run')} in progress"
     for group in groups(list(stages(recipe)), whole=False):
         kind = group[0].partitions
         keys = [ALL] if kind == "none" else partitions.known(instance, recipe, kind)
-        todo = {k for k in keys if any(lineage.state(s.name, k) != "current" for s in group)}
+        todo = {k for k in keys if any(not is_done(lineage, s.name, k) for s in group)}
         if not todo:
             continue
         names = ", ".join(stage.name for stage in group)

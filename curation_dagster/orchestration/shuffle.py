@@ -11,6 +11,7 @@ from curation_dagster import engine
 from curation_dagster.errors import CurationError
 from curation_dagster.export.shuffle import TABLES, spill_shard
 from curation_dagster.lineage import ALL, Lineage
+from curation_dagster.orchestration import workers
 from curation_dagster.orchestration.stage import FORCE_TAG
 from curation_dagster.plan import Shard
 from curation_dagster.recipe import Recipe
@@ -26,6 +27,7 @@ def spilled(
     Raises:
         CurationError: naming the input shards that could not be read.
     """
+    workers.mark(context)
     store = Store.of(recipe)
     lineage = Lineage(recipe, store)
     force = context.run.tags.get(FORCE_TAG) == "true"

@@ -72,10 +72,9 @@ def compute(
         dg.Failure: naming the partitions that failed; the others are committed and logged.
         dg.RetryRequested: only the storage failed, and not too often yet.
     """
-    worker = workers.said(context.run.run_id)
-    if context.run.tags.get(workers.WORKER) != worker:
-        context.instance.add_run_tags(context.run.run_id, {workers.WORKER: worker})
+    workers.mark(context)
     lineage = Lineage(recipe, Store.of(recipe))
+    lineage.store.sweep()
     force = context.run.tags.get(FORCE_TAG) == "true"
     jobs: list[Job] = []
     receipts: dict[str, Receipt] = {}
