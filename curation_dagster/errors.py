@@ -32,5 +32,9 @@ class IntegrityError(CurationError):
     """A law broke, or a file is not what its name says. Stop and look; nothing was published."""
 
 
+class GateError(CurationError):
+    """A gate failed, and nobody has accepted that. Look at what failed, then edit the recipe or `curate accept`."""
+
+
 class StorageError(CurationError):
     """The storage did not answer or refused. Retrying is sensible."""

@@ -11,7 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from curation_dagster import table
+from curation_dagster import gates, table
 from curation_dagster.chance import keyed
 from curation_dagster.clean.rules import rules_of
 from curation_dagster.commands import damage
@@ -43,8 +43,10 @@ def status(lineage: Lineage, *, verify: bool, as_json: bool) -> int:
             damaged += _damaged(lineage, [r for k in keys if (r := lineage.current(stage.name, k))])
     unreadable = damage.of_inputs(lineage)
     gone = withdrawn(lineage.store, lineage.recipe.name)
+    held = gates.waiting(lineage, "release")
     if as_json:
         said = {"recipe": lineage.recipe.name, "stages": found, "withdrawn_files": gone}
+        said["gates_open"] = [gate.name for gate in held]
         click.echo(json.dumps(said | {"damaged": damaged, "damaged_inputs": unreadable}, indent=1))
     else:
         shown = Table("stage", *STATES)
@@ -55,9 +57,16 @@ def status(lineage: Lineage, *, verify: bool, as_json: bool) -> int:
             click.secho(f"raw: {damage.told(unreadable)}", fg="yellow")
         for message in damaged:
             click.secho(message, fg="red")
+        if held:
+            told = (
+                f"{counted(len(held), 'gate')} open; `curate gates {lineage.recipe.name}` says more"
+            )
+            click.secho(f"gates: {told}", fg="yellow")
         if gone:
-            held = counted(len(gone), "file")
-            click.secho(f"release: withdrawn, {held} held what was taken down; run again", fg="red")
+            files = counted(len(gone), "file")
+            click.secho(
+                f"release: withdrawn, {files} held what was taken down; run again", fg="red"
+            )
     return 1 if damaged else 0
 
 

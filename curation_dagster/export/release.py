@@ -15,8 +15,8 @@ import polars as pl
 import pyarrow.parquet as pq
 import zstandard
 
+from curation_dagster import gates, table
 from curation_dagster import lineage as lineage_
-from curation_dagster import table
 from curation_dagster.contamination import figures, probes_failed
 from curation_dagster.export.audit import audit
 from curation_dagster.export.card import card
@@ -69,6 +69,7 @@ def make_release(job: Job, files: Files) -> dict[str, Any]:
         "audit": asdict(found) | {"passed": found.passed},
         "contamination": figures(lineage),
         "probes_failed": probes_failed(lineage),
+        "gates": _accepted(lineage),
         "sources": _counts(contents, "source"),
         "phases": _counts(contents, "phase"),
         "licenses": _counts(contents, "license")[:_TOP_LICENCES],
@@ -91,9 +92,18 @@ def benchmarks(config: Decontaminate) -> list[dict[str, str | None]]:
     ]
 
 
+def _accepted(lineage: Lineage) -> list[dict[str, Any]]:
+    """Return every gate that failed and was accepted: what, by whom, when and why."""
+    return [
+        asdict(gate) | {"by": said.by, "at": said.at, "because": said.because, "record": said.name}
+        for gate, said in gates.accepted(lineage)
+    ]
+
+
 def publish(store: Store, manifest: dict[str, Any], *, jsonl: bool) -> list[str]:
-    """Render a release for people; return the names written, empty if its audit or a probe failed."""
-    if not manifest["audit"]["passed"] or manifest["probes_failed"]:
+    """Render a release for people; return the names written, empty if its audit failed, or probes nobody accepted."""
+    probes_accepted = any(gate["check"] == "probes_found" for gate in manifest["gates"])
+    if not manifest["audit"]["passed"] or (manifest["probes_failed"] and not probes_accepted):
         return []
     folder = f"releases/{manifest['recipe']}"
     written = []

@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from curation_dagster import probed, table
+from curation_dagster import freshness, gates, history, probed, table
 from curation_dagster.clean.rules import rules_of
 from curation_dagster.decontaminate import judge
 from curation_dagster.decontaminate.account import items_found
@@ -19,7 +19,7 @@ from curation_dagster.lineage import BY_NAME, Lineage
 
 Finding = tuple[bool, dict[str, Any]]
 Check = Callable[[Lineage, str, list[Receipt]], Finding]
-_WARN = {"text_left", "budget", "undamaged", "rules_fired", "buckets_sampled"}
+_WARN = {"text_left", "budget", "undamaged", "rules_fired", "buckets_sampled", "like_its_past"}
 _SOME_ROWS, _ENOUGH_ROWS = 100, 10_000  # documents of which a useful rule keeps one; rejects one
 
 
@@ -36,13 +36,17 @@ def results(
     for name, check in _of(stage).items():
         passed, metadata = check(lineage, stage, receipts)
         severity = dg.AssetCheckSeverity.WARN if name in _WARN else dg.AssetCheckSeverity.ERROR
+        if not passed and gates.CHECKS.get(stage) == name:
+            if by := _accepted(lineage, stage, receipts):
+                severity = dg.AssetCheckSeverity.WARN
+            metadata |= {"accepted": by or "no: curate gates"}
         found.append(
             dg.AssetCheckResult(
                 asset_key=key,
                 check_name=name,
                 passed=passed,
                 severity=severity,
-                metadata={label: _shown(value) for label, value in metadata.items()},
+                metadata={label: shown(value) for label, value in metadata.items()},
             )
         )
     return found
@@ -73,14 +77,58 @@ def schema(lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
     return len(seen) <= 1 and keyed, {"schemas": len(seen), "partitions": len(receipts)}
 
 
-def retention(lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
-    """The share of documents kept lies inside the recipe's band [gates]."""
+def retention(lineage: Lineage, stage: str, receipts: list[Receipt]) -> Finding:
+    """The share of documents kept lies inside the recipe's band [gates]: of these shards together, and of each."""
     rows = sum(r.summary["rows"] for r in receipts)
     kept = sum(r.summary["kept"] for r in receipts)
     share = kept / rows if rows else 1.0
-    gates = lineage.recipe.gates
-    inside = gates.min_retention <= share <= gates.max_retention
-    return inside, {"kept_share": share, "min": gates.min_retention, "max": gates.max_retention}
+    band = lineage.recipe.gates
+    inside = band.min_retention <= share <= band.max_retention
+    outside = [gate.said for gate in gates_of(lineage, stage, receipts)]
+    return inside and not outside, {
+        "kept_share": share, "min": band.min_retention, "max": band.max_retention, "outside": outside[:20],
+    }  # fmt: skip
+
+
+def licenses(lineage: Lineage, stage: str, receipts: list[Receipt]) -> Finding:
+    """Every document with text has a licence that [gates] licenses allows, where the recipe names any."""
+    refused = [gate.said for gate in gates_of(lineage, stage, receipts)]
+    seen: dict[str, int] = {}
+    for receipt in receipts:
+        for name, count in receipt.summary["licenses"].items():
+            seen[name] = seen.get(name, 0) + count
+    most = dict(sorted(seen.items(), key=lambda item: (-item[1], item[0]))[:20])
+    return not refused, {"not_allowed": refused[:20], "seen": most}
+
+
+def like_its_past(lineage: Lineage, stage: str, receipts: list[Receipt]) -> Finding:
+    """No figure of a shard is far from those of the same source's earlier shards, by a robust z-score."""
+    found = history.standings(lineage, stage, [r.ref.partition for r in receipts])
+    compared = [each for each in found if each.z is not None]
+    unlike = [each for each in compared if abs(each.z or 0) > lineage.recipe.gates.max_z]
+    unlike.sort(key=lambda each: -abs(each.z or 0))
+    said = [
+        f"{e.shard} {e.figure} {e.value:,.4g}, median of {e.past} shards {e.median:,.4g}, "
+        f"spread {e.spread:,.4g}, z {e.z:+.1f}"
+        for e in unlike
+    ]
+    return not unlike, {
+        "unlike": said[:50], "compared": len(compared), "too_little_past": len(found) - len(compared),
+    }  # fmt: skip
+
+
+def fresh(lineage: Lineage, _stage: str, _receipts: list[Receipt]) -> Finding:
+    """Every source that [automation] max_age_days names had a new file since; the sensor looks too, when none comes."""
+    return freshness_of(freshness.ages(lineage.recipe, lineage.store))
+
+
+def freshness_of(ages: list[freshness.Age]) -> Finding:
+    """Judge the ages of sources."""
+    stale = [age for age in ages if age.is_stale]
+    return not stale, {
+        "stale": [age.said for age in stale],
+        "days": {age.source: f"{age.days:.1f}" for age in ages if age.days is not None},
+    }
 
 
 def undamaged(_lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
@@ -292,7 +340,22 @@ def nothing_erased(_lineage: Lineage, _stage: str, receipts: list[Receipt]) -> F
     }
 
 
-def _shown(value: Any) -> Any:  # noqa: ANN401 - whatever a check found
+def gates_of(lineage: Lineage, stage: str, receipts: list[Receipt]) -> list[gates.Gate]:
+    """Return what of these partitions somebody must accept before the corpus goes on."""
+    whole = len(receipts) == len(lineage.partitions(stage))
+    return gates.judge(lineage, stage, [(r.ref, r.summary) for r in receipts], whole=whole)
+
+
+def _accepted(lineage: Lineage, stage: str, receipts: list[Receipt]) -> str:
+    """Name who accepted every gate of these partitions; "" where one is open, or none is the reason."""
+    known = gates.acceptances(lineage.recipe, lineage.store)
+    found = gates_of(lineage, stage, receipts)
+    if not found or any(gate.name not in known for gate in found):
+        return ""
+    return ", ".join(sorted({f"{known[g.name].by}: {known[g.name].because}" for g in found}))
+
+
+def shown(value: Any) -> Any:  # noqa: ANN401 - whatever a check found
     """Write lists and tables as text; the UI hides JSON and markdown behind a click, empty or not."""
     if isinstance(value, dict):
         return "; ".join(f"{k}: {v}" for k, v in value.items()) or "none"
@@ -309,14 +372,17 @@ def _all(lineage: Lineage, stage: str) -> list[Any]:
 def _of(stage: str) -> dict[str, Check]:
     per_shard: dict[str, Check] = {"conservation": conservation, "schema": schema}
     special: dict[str, dict[str, Check]] = {
-        "raw": per_shard | {"undamaged": undamaged},
+        "raw": per_shard | {"undamaged": undamaged, "fresh": fresh},
+        "annotated": per_shard | {"licenses": licenses, "like_its_past": like_its_past},
         "cleaned": per_shard
         | {
             "retention": retention,
             "rules_saw_columns": rules_saw_columns,
             "rules_fired": rules_fired,
+            "like_its_past": like_its_past,
         },
-        "deduped": per_shard | {"retention": retention},
+        "deduped": per_shard | {"retention": retention, "like_its_past": like_its_past},
+        "scored": per_shard | {"like_its_past": like_its_past},
         "duplicates": {
             "schema": schema,
             "removed_share": removed_share,

@@ -7,8 +7,8 @@ from typing import Any
 
 import dagster as dg
 
-from curation_dagster import engine
-from curation_dagster.errors import CurationError
+from curation_dagster import engine, gates
+from curation_dagster.errors import CurationError, GateError
 from curation_dagster.job import Files, Job, Receipt, plan_job, reuse, run
 from curation_dagster.lineage import BY_NAME, Lineage, parents_of
 from curation_dagster.orchestration import checks, partitions, report, workers
@@ -18,6 +18,7 @@ from curation_dagster.store import Store
 
 Work = Callable[[Job, Files], dict[str, Any]]
 FORCE_TAG = "curate/force"
+REFUSED = "refused"  # metadata of a failure that waits for a person
 _SHARDS_PER_RUN = 1000
 
 
@@ -64,12 +65,13 @@ def compute(
     """Compute what is not current of the step's partitions, on the engine; return a receipt for each.
 
     Raises:
-        dg.Failure: naming the partitions that failed; the others are committed and logged.
+        dg.Failure: naming the partitions that failed; the others are committed and logged. Or a gate that failed.
     """
     worker = workers.said(context.run.run_id)
     if context.run.tags.get(workers.WORKER) != worker:
         context.instance.add_run_tags(context.run.run_id, {workers.WORKER: worker})
     lineage = Lineage(recipe, Store.of(recipe))
+    refuse(lineage, stage)
     force = context.run.tags.get(FORCE_TAG) == "true"
     jobs: list[Job] = []
     receipts: dict[str, Receipt] = {}
@@ -108,12 +110,25 @@ def compute(
     return ordered
 
 
+def refuse(lineage: Lineage, stage: str) -> None:
+    """See that nobody has to accept anything before a stage.
+
+    Raises:
+        dg.Failure: saying what failed and how to accept it; a retry would find the same.
+    """
+    try:
+        gates.refuse(lineage, stage)
+    except GateError as error:
+        raise dg.Failure(str(error), metadata={REFUSED: True}, allow_retries=False) from error
+
+
 def finish(
     context: dg.AssetExecutionContext, recipe: Recipe, stage: str, receipts: list[Receipt]
 ) -> dg.MaterializeResult:
     """Attach metadata to every partition and to the run, and return the step's check results."""
     lineage = Lineage(recipe, Store.of(recipe))
     report.attach(context, stage, receipts)
+    gates.record(lineage.store, checks.gates_of(lineage, stage, receipts))
     if stage == "mixture":
         partitions.sync(context.instance, recipe, lineage)
     return dg.MaterializeResult(
