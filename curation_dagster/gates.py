@@ -2,9 +2,8 @@
 
 A gate is one finding about one partition (`all`: the stage) that the recipe does not allow: the share of documents
 kept, licences, probes that missed. Its name has a digest over what was judged, the recipe's limits and the figures: a
-shard of other bytes or another limit is another gate, which no earlier acceptance covers. `judge` decides from the
-store's footers, so a restart, another machine or another Dagster instance sees the same; a file never changes once
-written. Not here: who asks (`orchestration.stage`), and the command that accepts (`commands.accept`).
+shard of other bytes or another limit is another gate, which no earlier acceptance covers. A file never changes once
+written. Not here: what makes a gate (`gate_judge`), and the command that accepts (`commands.accept`).
 """
 
 from __future__ import annotations
@@ -12,13 +11,9 @@ from __future__ import annotations
 import functools
 import json
 from dataclasses import asdict, dataclass
-from fnmatch import fnmatchcase
-from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
-from curation_dagster import history, probed
 from curation_dagster.counted import counted
-from curation_dagster.errors import GateError
 from curation_dagster.recipe_file import short_hash
 
 if TYPE_CHECKING:
@@ -26,7 +21,7 @@ if TYPE_CHECKING:
 
     from curation_dagster.lineage import Lineage
     from curation_dagster.recipe import Recipe
-    from curation_dagster.store import Ref, Store
+    from curation_dagster.store import Store
 
 FOLDER: Final = "gates"
 WHOLE: Final = "all"
@@ -45,10 +40,8 @@ BLOCKED: Final = {  # stage -> the stages whose gates it waits for
     "exported": tuple(CHECKS),
     "release": tuple(CHECKS),
 }
-_PER_SHARD: Final = {"mixed", "decontaminated"}  # many runs: they believe the files of `mixture`'s
 _ACCEPTED: Final = "accepted"
 _SHOWN: Final = 5
-_RULES: Final = 3
 
 
 @dataclass(frozen=True)
@@ -88,35 +81,6 @@ class Acceptance:
         return f"{_ACCEPTED}.{self.stage}.{short_hash(asdict(self))}"
 
 
-def judge(
-    lineage: Lineage, stage: str, files: Sequence[tuple[Ref, dict[str, Any]]], *, whole: bool
-) -> list[Gate]:
-    """Return what the recipe does not allow of these files (and summaries) of a stage; `whole`: they are all of it."""
-    match CHECKS.get(stage):
-        case "licenses":
-            found = [_license(lineage, *file) for file in files]
-        case "retention":
-            found = [_retention(lineage, stage, [file], file[0].partition) for file in files]
-            if whole and files:
-                found.append(_retention(lineage, stage, files, WHOLE))
-        case "probes_found":
-            found = [_probes(lineage, files)]
-        case _:
-            found = []
-    return [gate for gate in found if gate]
-
-
-def of_store(lineage: Lineage, stages: Iterable[str]) -> list[Gate]:
-    """Judge every current file of these stages, by their footers."""
-    found = []
-    for stage in stages:
-        keys = lineage.partitions(stage)
-        refs = [ref for key in keys if (ref := lineage.current(stage, key))]
-        files = [(ref, lineage.footer(ref)) for ref in refs]
-        found += judge(lineage, stage, files, whole=len(refs) == len(keys))
-    return found
-
-
 def record(store: Store, gates: Iterable[Gate]) -> None:
     """Write gates that have no file yet."""
     for gate in gates:
@@ -151,8 +115,8 @@ def in_force(lineage: Lineage) -> list[Gate]:
     return [
         gate
         for gate in gates
-        if gate.limits == _limits(recipe, gate.check)
-        and gate.judged == _judged(lineage, gate.stage, gate.partition)
+        if gate.limits == limits_of(recipe, gate.check)
+        and gate.judged == judged_of(lineage, gate.stage, gate.partition)
     ]
 
 
@@ -172,26 +136,6 @@ def waiting(lineage: Lineage, stage: str) -> list[Gate]:
     ]
 
 
-def open_before(lineage: Lineage, stage: str) -> list[Gate]:
-    """Return the gates that hold a stage back, judged now."""
-    if stage in _PER_SHARD:
-        return waiting(lineage, stage)
-    known = acceptances(lineage.recipe, lineage.store)
-    found = of_store(lineage, BLOCKED.get(stage, ()))
-    return [gate for gate in found if gate.name not in known]
-
-
-def refuse(lineage: Lineage, stage: str) -> None:
-    """See that nothing holds a stage back; what does is written to the root.
-
-    Raises:
-        GateError: saying what failed, and what accepts it.
-    """
-    if found := open_before(lineage, stage):
-        record(lineage.store, found)
-        raise GateError(refusal(lineage.recipe, stage, found))
-
-
 def refusal(recipe: Recipe, stage: str, gates: Sequence[Gate]) -> str:
     """Say why a stage is refused, and how somebody accepts it."""
     lines = [f"{stage}: refused, {counted(len(gates), 'gate')} failed:"]
@@ -207,89 +151,7 @@ def how(gates: Sequence[Gate]) -> list[str]:
     return [f'  curate accept {recipe} {stage} --because "…"' for recipe, stage in stages]
 
 
-def _license(lineage: Lineage, ref: Ref, summary: dict[str, Any]) -> Gate | None:
-    allowed = lineage.recipe.gates.licenses
-    counts: dict[str, int] = summary["licenses"]
-    refused = {name: n for name, n in counts.items() if not _is_allowed(name, allowed)}
-    if not refused:
-        return None
-    most = sorted(refused.items(), key=lambda item: (-item[1], item[0]))
-    shown = ", ".join(f"{name} ({n:,})" for name, n in most[:_SHOWN])
-    more = f" and {len(most) - _SHOWN} others" if len(most) > _SHOWN else ""
-    said = f"{ref.stage}/{ref.partition}: {sum(refused.values()):,} of {summary['rows']:,} documents under "
-    said += f"licences that [gates] licenses does not allow: {shown}{more}"
-    found = {"documents": summary["rows"], "not_allowed": dict(most)}
-    return _made(lineage, ref.stage, ref.partition, found, said)
-
-
-def _is_allowed(name: str, allowed: Sequence[str]) -> bool:
-    """Say whether a licence is one of a list, where * is any run of characters and case does not count."""
-    plain = name.casefold()
-    return not allowed or any(
-        fnmatchcase(plain, each.casefold().replace("[", "[[]").replace("?", "[?]"))
-        for each in allowed
-    )
-
-
-def _retention(
-    lineage: Lineage, stage: str, files: Sequence[tuple[Ref, dict[str, Any]]], partition: str
-) -> Gate | None:
-    band = lineage.recipe.gates
-    rows, kept = (sum(summary[name] for _, summary in files) for name in ("rows", "kept"))
-    if not rows or (partition != WHOLE and rows < band.min_documents):
-        return None
-    share = kept / rows
-    if band.min_retention <= share <= band.max_retention:
-        return None
-    where = f"{stage}/{partition}" if partition != WHOLE else f"{stage}, all its shards"
-    said = f"{where}: keeps {share:.1%} of {counted(rows, 'document')}, "
-    said += f"{band.min_retention:.1%} to {band.max_retention:.1%} allowed"
-    rejected = {rule: 0 for _, summary in files for rule in summary["rejected"]}
-    for _, summary in files:
-        for rule, count in summary["rejected"].items():
-            rejected[rule] += count
-    shares = {rule: count / rows for rule, count in rejected.items()}
-    past = history.past(lineage, stage, partition) if partition != WHOLE else []
-    if moved := _moved(shares, past):
-        said += f"; {moved}"
-    return _made(lineage, stage, partition, {"documents": rows, "kept": kept}, said)
-
-
-def _moved(shares: dict[str, float], past: Sequence[dict[str, Any]]) -> str:
-    """Name the rules whose share of rejected documents is farthest from the source's earlier shards'."""
-    before = {
-        rule: median(s["rejected"].get(rule, 0) / s["rows"] if s["rows"] else 0.0 for s in past)
-        for rule in {*shares, *(r for s in past for r in s["rejected"])}
-        if past
-    }
-    every = {rule: shares.get(rule, 0.0) - before.get(rule, 0.0) for rule in {**shares, **before}}
-    ranked = sorted((r for r in every if every[r]), key=lambda rule: (-abs(every[rule]), rule))
-    said = [f"{rule} rejects {shares.get(rule, 0.0):.1%}" for rule in ranked[:_RULES]]
-    if past:
-        known = counted(len(past), "earlier shard")
-        said = [f"{s} ({before[r]:.1%} in {known})" for s, r in zip(said, ranked, strict=False)]
-    return ", ".join(said)
-
-
-def _probes(lineage: Lineage, files: Sequence[tuple[Ref, dict[str, Any]]]) -> Gate | None:
-    config = lineage.recipe.decontaminate
-    told = [summary["probes"] for _, summary in files] if config.benchmarks else []
-    reasons = sorted({reason for probes in told for reason in probed.failures(probes, config)})
-    if not reasons:
-        return None
-    shown = "; ".join(reasons[:_SHOWN]) + (" …" if len(reasons) > _SHOWN else "")
-    return _made(
-        lineage, "scanned", WHOLE, {"reasons": reasons}, f"scanned: probes failed: {shown}"
-    )
-
-
-def _made(lineage: Lineage, stage: str, partition: str, found: dict[str, Any], said: str) -> Gate:
-    recipe, check = lineage.recipe, CHECKS[stage]
-    judged = _judged(lineage, stage, partition)
-    return Gate(recipe.name, stage, check, partition, judged, _limits(recipe, check), found, said)
-
-
-def _limits(recipe: Recipe, check: str) -> dict[str, Any]:
+def limits_of(recipe: Recipe, check: str) -> dict[str, Any]:
     """Return what the recipe says about a check, as it comes back from a file."""
     gates = recipe.gates
     if check == "licenses":
@@ -300,7 +162,7 @@ def _limits(recipe: Recipe, check: str) -> dict[str, Any]:
     return recipe.decontaminate.probes.model_dump(mode="json")
 
 
-def _judged(lineage: Lineage, stage: str, partition: str) -> str:
+def judged_of(lineage: Lineage, stage: str, partition: str) -> str:
     """Return a digest of what is judged: a file's, all files', or what probes follow from; "" where it is not there."""
     if stage == "scanned":  # every shard's run probes the same cascade
         made = next((m for key in lineage.shards if (m := lineage.made_from(stage, key))), None)

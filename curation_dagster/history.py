@@ -8,6 +8,7 @@ here raises or decides.
 
 from __future__ import annotations
 
+from itertools import islice
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from curation_dagster.lineage import Lineage
 
-STAGES: Final = ("annotated", "cleaned", "deduped", "scored")
 _OF_NORMAL: Final = 1.4826  # the standard deviation of a normal distribution, in MADs
 _MIX: Final = "language_mix"
 
@@ -65,40 +65,52 @@ def z_score(value: float, past: Sequence[float], floor: Floor) -> tuple[float, f
     return middle, spread, (value - middle) / spread
 
 
+class Past:
+    """The footers of a stage's current shards, each read once; one that cannot be read is as good as none."""
+
+    def __init__(self, lineage: Lineage, stage: str) -> None:
+        """Order the shards of each source as they were planned."""
+        self._lineage, self._stage = lineage, stage
+        self._keys: dict[str, list[str]] = {}
+        self._place: dict[str, int] = {}
+        for key, shard in lineage.shards.items():
+            keys = self._keys.setdefault(shard.source, [])
+            self._place[key] = len(keys)
+            keys.append(key)
+        self._footers: dict[str, dict[str, Any] | None] = {}
+
+    def of(self, shard: str) -> list[dict[str, Any]]:
+        """Return the footers of the source's shards before one, in plan order; of many the latest."""
+        keys = self._keys[self._lineage.shards[shard].source][: self._place[shard]]
+        readable = (footer for key in reversed(keys) if (footer := self.footer(key)))
+        return [*islice(readable, self._lineage.recipe.gates.max_past_shards)][::-1]
+
+    def footer(self, shard: str) -> dict[str, Any] | None:
+        """Return one footer; a damaged file is told of by whoever needs it."""
+        if shard not in self._footers:
+            ref = self._lineage.current(self._stage, shard)
+            try:
+                self._footers[shard] = self._lineage.footer(ref) if ref else None
+            except (IntegrityError, StorageError):
+                self._footers[shard] = None
+        return self._footers[shard]
+
+
 def standings(lineage: Lineage, stage: str, shards: Sequence[str]) -> list[Standing]:
     """Compare the shards of a stage with what the same source had before; a figure they lack is left out."""
-    found = []
+    found: list[Standing] = []
+    past, least = Past(lineage, stage), lineage.recipe.gates.min_past_shards
     for shard in shards:
-        ref = lineage.current(stage, shard)
-        if ref is None or stage not in STAGES:
+        now = past.footer(shard)
+        if now is None:
             continue
-        now, before = lineage.footer(ref), past(lineage, stage, shard)
-        least = lineage.recipe.gates.min_past_shards
+        before = past.of(shard)
+        known = [figures(stage, summary) for summary in before]
         for name, value in figures(stage, now).items():
-            known = [old[name] for s in before if name in (old := figures(stage, s))]
-            found.append(_standing((shard, name), value, known, least))
-        if mixes := [mix for s in before if (mix := _shares(s))]:
+            values = [old[name] for old in known if name in old]
+            found.append(_standing((shard, name), value, values, least))
+        if mixes := [mix for summary in before if (mix := _shares(summary))]:
             found += _of_mix(shard, _shares(now), mixes, least)
-    return found
-
-
-def past(lineage: Lineage, stage: str, shard: str) -> list[dict[str, Any]]:
-    """Return the footers of the source's shards before one, in plan order; of many the latest.
-
-    A footer that cannot be read is left out: its own run says so.
-    """
-    source, before = lineage.shards[shard].source, []
-    for key, each in lineage.shards.items():
-        if key == shard:
-            break
-        if each.source == source and (ref := lineage.current(stage, key)):
-            before.append(ref)
-    found = []
-    for ref in before[-lineage.recipe.gates.max_past_shards :]:
-        try:
-            found.append(lineage.footer(ref))
-        except (IntegrityError, StorageError):
-            continue
     return found
 
 

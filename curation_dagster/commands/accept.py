@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from curation_dagster import gates
+from curation_dagster import gate_judge, gates
 from curation_dagster.counted import counted
 from curation_dagster.errors import RecipeError
 
@@ -32,7 +32,7 @@ def accept(lineage: Lineage, stage: str, because: str, by: str | None) -> Accept
         msg = "--because is empty: say why this is right; the release will tell it"
         raise RecipeError(msg)
     known = gates.acceptances(lineage.recipe, lineage.store)
-    found = [g for g in gates.of_store(lineage, [stage]) if g.name not in known]
+    found = [g for g in gate_judge.of_store(lineage, [stage]) if g.name not in known]
     if not found:
         msg = f"{lineage.recipe.name}: no gate of {stage} is open; `curate gates {lineage.recipe.name}` lists all"
         raise RecipeError(msg)
@@ -48,7 +48,7 @@ def listed(lineage: Lineage) -> list[dict[str, Any]]:
     rows = []
     for stage, check in gates.CHECKS.items():
         keys = lineage.partitions(stage)
-        failed = gates.of_store(lineage, [stage])
+        failed = gate_judge.of_store(lineage, [stage])
         rows.append(
             {
                 "stage": stage,

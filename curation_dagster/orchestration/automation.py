@@ -21,7 +21,7 @@ from curation_dagster import freshness, gates, plan
 from curation_dagster.counted import counted
 from curation_dagster.errors import RecipeError
 from curation_dagster.lineage import ALL, Lineage, Stage, libraries, sections, stages
-from curation_dagster.orchestration import checks, partitions, workers
+from curation_dagster.orchestration import checks, partitions, source_checks, workers
 from curation_dagster.orchestration.runs import (
     DIGEST,
     PARTITION,
@@ -120,7 +120,7 @@ def schedule(recipe: Recipe) -> dg.ScheduleDefinition | None:
 
 def _freshness(recipe: Recipe, ages: list[freshness.Age]) -> dg.AssetCheckEvaluation:
     """Evaluate the check `fresh` of `raw` without a run."""
-    passed, metadata = checks.freshness_of(ages)
+    passed, metadata = source_checks.freshness_of(ages)
     return dg.AssetCheckEvaluation(
         asset_key=key(recipe, "raw"),
         check_name="fresh",

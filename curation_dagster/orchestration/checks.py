@@ -9,13 +9,14 @@ from typing import Any
 
 import dagster as dg
 
-from curation_dagster import freshness, gates, history, probed, table
+from curation_dagster import gate_judge, gates, probed, table
 from curation_dagster.clean.rules import rules_of
 from curation_dagster.decontaminate import judge
 from curation_dagster.decontaminate.account import items_found
 from curation_dagster.dedup import figures
 from curation_dagster.job import Receipt
 from curation_dagster.lineage import BY_NAME, Lineage
+from curation_dagster.orchestration.source_checks import fresh, like_its_past
 
 Finding = tuple[bool, dict[str, Any]]
 Check = Callable[[Lineage, str, list[Receipt]], Finding]
@@ -99,36 +100,6 @@ def licenses(lineage: Lineage, stage: str, receipts: list[Receipt]) -> Finding:
             seen[name] = seen.get(name, 0) + count
     most = dict(sorted(seen.items(), key=lambda item: (-item[1], item[0]))[:20])
     return not refused, {"not_allowed": refused[:20], "seen": most}
-
-
-def like_its_past(lineage: Lineage, stage: str, receipts: list[Receipt]) -> Finding:
-    """No figure of a shard is far from those of the same source's earlier shards, by a robust z-score."""
-    found = history.standings(lineage, stage, [r.ref.partition for r in receipts])
-    compared = [each for each in found if each.z is not None]
-    unlike = [each for each in compared if abs(each.z or 0) > lineage.recipe.gates.max_z]
-    unlike.sort(key=lambda each: -abs(each.z or 0))
-    said = [
-        f"{e.shard} {e.figure} {e.value:,.4g}, median of {e.past} shards {e.median:,.4g}, "
-        f"spread {e.spread:,.4g}, z {e.z:+.1f}"
-        for e in unlike
-    ]
-    return not unlike, {
-        "unlike": said[:50], "compared": len(compared), "too_little_past": len(found) - len(compared),
-    }  # fmt: skip
-
-
-def fresh(lineage: Lineage, _stage: str, _receipts: list[Receipt]) -> Finding:
-    """Every source that [automation] max_age_days names had a new file since; the sensor looks too, when none comes."""
-    return freshness_of(freshness.ages(lineage.recipe, lineage.store))
-
-
-def freshness_of(ages: list[freshness.Age]) -> Finding:
-    """Judge the ages of sources."""
-    stale = [age for age in ages if age.is_stale]
-    return not stale, {
-        "stale": [age.said for age in stale],
-        "days": {age.source: f"{age.days:.1f}" for age in ages if age.days is not None},
-    }
 
 
 def undamaged(_lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
@@ -343,7 +314,7 @@ def nothing_erased(_lineage: Lineage, _stage: str, receipts: list[Receipt]) -> F
 def gates_of(lineage: Lineage, stage: str, receipts: list[Receipt]) -> list[gates.Gate]:
     """Return what of these partitions somebody must accept before the corpus goes on."""
     whole = len(receipts) == len(lineage.partitions(stage))
-    return gates.judge(lineage, stage, [(r.ref, r.summary) for r in receipts], whole=whole)
+    return gate_judge.judge(lineage, stage, [(r.ref, r.summary) for r in receipts], whole=whole)
 
 
 def _accepted(lineage: Lineage, stage: str, receipts: list[Receipt]) -> str:

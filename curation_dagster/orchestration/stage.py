@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from curation_dagster import engine, gates
+from curation_dagster import engine, gate_judge, gates
 from curation_dagster.errors import CurationError, GateError
 from curation_dagster.job import Files, Job, Receipt, plan_job, reuse, run
 from curation_dagster.lineage import BY_NAME, Lineage, parents_of
@@ -117,7 +117,7 @@ def refuse(lineage: Lineage, stage: str) -> None:
         dg.Failure: saying what failed and how to accept it; a retry would find the same.
     """
     try:
-        gates.refuse(lineage, stage)
+        gate_judge.refuse(lineage, stage)
     except GateError as error:
         raise dg.Failure(str(error), metadata={REFUSED: True}, allow_retries=False) from error
 

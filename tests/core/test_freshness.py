@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from curation_dagster.freshness import ages
-from curation_dagster.orchestration.checks import freshness_of
+from curation_dagster.orchestration.source_checks import freshness_of
 from curation_dagster.recipe import Automation
 from curation_dagster.store import Store
 

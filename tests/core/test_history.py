@@ -14,7 +14,7 @@ from curation_dagster import history
 from curation_dagster.errors import IntegrityError
 from curation_dagster.history import Floor, z_score
 from curation_dagster.job import Receipt
-from curation_dagster.orchestration import checks
+from curation_dagster.orchestration import source_checks
 from curation_dagster.recipe import Gates
 from curation_dagster.store import Ref
 
@@ -62,7 +62,7 @@ def scored(tokens: int, kept: int, quality: float | None = None) -> dict[str, An
 def unlike(corpus: Any, stage: str) -> list[str]:
     """Name the figures of the last shard that the check names."""
     receipt = Receipt(Ref(stage, corpus.last, "i", "o"), computed=True, summary={})
-    passed, metadata = checks.like_its_past(corpus, stage, [receipt])
+    passed, metadata = source_checks.like_its_past(corpus, stage, [receipt])
     assert passed is (not metadata["unlike"])
     return [said.split()[1] for said in metadata["unlike"]]
 
@@ -120,9 +120,11 @@ def test_what_counts_as_past():
     footers = [cleaned(n, 1000) for n in range(8)]
     footers[2], footers[3] = gone, damaged
     corpus: Any = Corpus(footers, Gates(min_past_shards=2, max_past_shards=3), others=(5,))
-    assert [f["kept"] for f in history.past(corpus, "cleaned", "web-00007")] == [4, 6]
-    assert [f["kept"] for f in history.past(corpus, "cleaned", "web-00001")] == [0]
-    assert history.past(corpus, "cleaned", "other-00005") == []
+    past = history.Past(corpus, "cleaned")
+    assert [f["kept"] for f in past.of("web-00007")] == [1, 4, 6]
+    assert [f["kept"] for f in past.of("web-00006")] == [0, 1, 4]
+    assert [f["kept"] for f in past.of("web-00001")] == [0]
+    assert past.of("other-00005") == []
 
 
 @pytest.mark.parametrize(
@@ -169,6 +171,6 @@ def test_the_documents_of_a_shard():
 def test_the_check_says_shard_value_median_spread_and_z():
     corpus: Any = Corpus([cleaned(400, 1000)] * 5 + [cleaned(200, 1000)])
     receipt = Receipt(Ref("cleaned", corpus.last, "i", "o"), computed=True, summary={})
-    assert checks.like_its_past(corpus, "cleaned", [receipt])[1]["unlike"] == [
+    assert source_checks.like_its_past(corpus, "cleaned", [receipt])[1]["unlike"] == [
         "web-00005 kept_share 0.2, median of 5 shards 0.4, spread 0.01, z -20.0"
     ]
