@@ -68,10 +68,10 @@ def of_store(lineage: Lineage, stages: Iterable[str]) -> list[Gate]:
 
 def open_before(lineage: Lineage, stage: str) -> list[Gate]:
     """Return the gates that hold a stage back, judged now."""
-    if stage in _PER_SHARD:
+    if stage in _PER_SHARD or stage not in BLOCKED:
         return waiting(lineage, stage)
     known = acceptances(lineage.recipe, lineage.store)
-    found = of_store(lineage, BLOCKED.get(stage, ()))
+    found = of_store(lineage, BLOCKED[stage])
     return [gate for gate in found if gate.name not in known]
 
 

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from curation_dagster.counted import counted
+from curation_dagster.errors import IntegrityError
 from curation_dagster.recipe_file import short_hash
 
 if TYPE_CHECKING:
@@ -98,7 +99,11 @@ def accept(store: Store, gates: Sequence[Gate], by: str, at: str, because: str) 
 
 
 def acceptances(recipe: Recipe, store: Store) -> dict[str, Acceptance]:
-    """Return who accepted each gate, by its name; of several acceptances the one of the first name."""
+    """Return who accepted each gate, by its name; of several acceptances the one of the first name.
+
+    Raises:
+        IntegrityError: when a file is not what its name says.
+    """
     found: dict[str, Acceptance] = {}
     for name in sorted(_names(recipe, store)):
         if name.startswith(f"{_ACCEPTED}."):
@@ -108,7 +113,11 @@ def acceptances(recipe: Recipe, store: Store) -> dict[str, Acceptance]:
 
 
 def in_force(lineage: Lineage) -> list[Gate]:
-    """Return the gates on file whose finding still holds, by name; reads no footer, and judges nothing."""
+    """Return the gates on file whose finding still holds, by name; reads no footer, and judges nothing.
+
+    Raises:
+        IntegrityError: when a file is not what its name says.
+    """
     store, recipe = lineage.store, lineage.recipe
     names = [n for n in _names(recipe, store) if not n.startswith(f"{_ACCEPTED}.")]
     gates = [_gate(store, recipe.name, name) for name in sorted(names)]
@@ -128,11 +137,13 @@ def accepted(lineage: Lineage) -> list[tuple[Gate, Acceptance]]:
 
 def waiting(lineage: Lineage, stage: str) -> list[Gate]:
     """Return the gates on file that hold a stage back; what was never judged is not known here."""
+    if stage not in BLOCKED:
+        return []
     known = acceptances(lineage.recipe, lineage.store)
     return [
         gate
         for gate in in_force(lineage)
-        if gate.stage in BLOCKED.get(stage, ()) and gate.name not in known
+        if gate.stage in BLOCKED[stage] and gate.name not in known
     ]
 
 
@@ -190,10 +201,20 @@ def _json(value: dict[str, Any]) -> bytes:
 @functools.lru_cache(maxsize=65536)
 def _gate(store: Store, recipe: str, name: str) -> Gate:
     """Read a gate; its file never changes."""
-    return Gate(**json.loads(store.read(_path(recipe, name))))
+    found = Gate(**json.loads(store.read(_path(recipe, name))))
+    _verify(store, recipe, name, found.name)
+    return found
 
 
 @functools.lru_cache(maxsize=65536)
 def _acceptance(store: Store, recipe: str, name: str) -> Acceptance:
     raw = json.loads(store.read(_path(recipe, name)))
-    return Acceptance(**raw | {"gates": tuple(raw["gates"])})
+    found = Acceptance(**raw | {"gates": tuple(raw["gates"])})
+    _verify(store, recipe, name, found.name)
+    return found
+
+
+def _verify(store: Store, recipe: str, name: str, found: str) -> None:
+    if found != name:
+        msg = f"{store.path(_path(recipe, name))}: was changed: what it says is called {found}. Remove it."
+        raise IntegrityError(msg)

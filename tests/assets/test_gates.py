@@ -262,45 +262,6 @@ def test_a_shard_at_the_band(curated, tmp_path, rows, kept, fails):
     assert [g.partition for g in whole] == ["alpha-00000"] * fails + ["all"] * (fails or rows == 99)
 
 
-def test_the_name_of_a_gate_covers_what_was_judged():
-    known = {"recipe": "a", "stage": "cleaned", "check": "retention", "partition": "all"}
-    first = gates.Gate(**known, judged="1", limits={"min": 0.1}, found={"kept": 1}, said="x")
-    told = gates.Gate(**known, judged="1", limits={"min": 0.1}, found={"kept": 1}, said="y")
-    assert first.name == told.name
-    others = [
-        gates.Gate(**known | change, found={"kept": 1}, said="x")
-        for change in (
-            {"judged": "2", "limits": {"min": 0.1}},
-            {"judged": "1", "limits": {"min": 0.2}},
-            {"judged": "1", "limits": {"min": 0.1}, "recipe": "b"},
-        )
-    ]
-    assert len({first.name, *(other.name for other in others)}) == 4
-
-
-@pytest.mark.parametrize(
-    ("name", "allowed", "passes"),
-    [
-        pytest.param("MIT", (), True, id="no list"),
-        pytest.param("MIT", ("mit",), True, id="case"),
-        pytest.param("MIT-0", ("MIT",), False, id="whole"),
-        pytest.param(
-            "https://creativecommons.org/licenses/by/4.0/",
-            ("https://creativecommons.org/*",),
-            True,
-            id="*",
-        ),
-        pytest.param("https://x.test/?a", ("https://x.test/?a",), True, id="? is a question mark"),
-        pytest.param("https://x.test/ba", ("https://x.test/?a",), False, id="and no wildcard"),
-        pytest.param("[x]", ("[x]",), True, id="brackets"),
-        pytest.param("undeclared", ("MIT",), False, id="none declared"),
-        pytest.param("others", ("MIT", "undeclared"), False, id="too many to name"),
-    ],
-)
-def test_which_licences_are_allowed(name, allowed, passes):
-    assert gate_judge._is_allowed(name, allowed) is passes
-
-
 def test_a_source_that_gets_nothing_new_fails_a_check_without_a_run(copied, own_instance):
     for path in (copied.parent / "corpus").iterdir():
         os.utime(path, (time.time() - 3600,) * 2)
