@@ -56,8 +56,8 @@ class Standing(NamedTuple):
 def z_score(value: float, past: Sequence[float], floor: Floor) -> tuple[float, float, float]:
     """Return median, spread and z of a value.
 
-    >>> z_score(12.0, [1.0, 2.0, 3.0, 4.0, 5.0], Floor())
-    (3.0, 1.4826, 6.0704168352893565)
+    >>> z_score(12.0, [1.0, 3.0, 3.0, 3.0, 5.0], Floor(absolute=0.5))
+    (3.0, 0.5, 18.0)
     """
     middle = median(past)
     deviation = median(abs(v - middle) for v in past)
