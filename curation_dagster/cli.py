@@ -435,6 +435,45 @@ TARGET = click.argument("target", nargs=-1, required=True, metavar="[RECIPE] STA
 
 
 @main.command()
+@click.argument("recipe")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def gates(recipe: str, as_json: bool) -> None:
+    """List what of RECIPE's corpus is outside of its gates: retention, licences, probes; open or accepted.
+
+    Judges the files that are there; nothing is computed or written.
+
+    Exit codes: 0, 3 when a gate is open: `mixture` and all after it wait for `curate accept`.
+    """
+    from curation_dagster.commands import accept as accept_
+
+    lineage = open_lineage(recipe)
+    rows = accept_.listed(lineage)
+    told = [json.dumps(rows, indent=1)] if as_json else accept_.tell(lineage.recipe.name, rows)
+    click.echo("\n".join(told))
+    if any(row["open"] for row in rows):
+        raise SystemExit(accept_.CHECK_FAILED)
+
+
+@main.command()
+@TARGET
+@click.option("--because", required=True, help="Why this is right; the release tells it.")
+@click.option("--by", help="Who says so; default: the user's name.")
+def accept(target: tuple[str, ...], because: str, by: str | None) -> None:
+    """Accept what of STAGE is outside of its gates, so that the corpus goes on. Default RECIPE: demo.
+
+    Covers what is open now: a shard that changes, or a new limit, is asked about again. The record lies under gates/ in
+    the root and is part of the release.
+
+    Exit codes: 0, 2 when no gate of STAGE is open, or for a wrong call or recipe.
+    """
+    from curation_dagster.commands import accept as accept_
+
+    recipe, stage = split_target(target, ("RECIPE", "STAGE"))
+    said = accept_.accept(open_lineage(recipe), stage, because, by)
+    click.echo(f"by {said.by}, because {said.because}; next: curate run {recipe}")
+
+
+@main.command()
 @TARGET
 @click.option(
     "--rule", help="Only documents this rule rejected, e.g. gopher_min_words; default: any."

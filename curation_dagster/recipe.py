@@ -305,10 +305,35 @@ class Export(Section):
 
 
 class Gates(Section):
-    """Bands outside which a check fails."""
+    """Bands outside which a check fails; what fails of retention, licences and probes somebody must accept."""
 
     min_retention: Share = Field(default=0.02, description="Kept share of a stage's documents.")
     max_retention: Share = Field(default=1.0)
+    min_documents: int = Field(
+        default=100, ge=1, description="Shards with fewer are judged together with the others only."
+    )
+    licenses: tuple[str, ...] = Field(
+        default=(),
+        description="Allowed, * for any characters, undeclared for documents without one; empty: all.",
+    )
+    max_z: float = Field(
+        default=3.5,
+        gt=0,
+        description="Distance from the source's own past at which a shard is named; Iglewicz and Hoaglin, 1993.",
+    )
+    min_past_shards: int = Field(
+        default=5,
+        ge=2,
+        description="Earlier shards of the source without which nothing is compared.",
+    )
+    max_past_shards: int = Field(default=50, ge=2, description="Only the latest of them count.")
+
+    @model_validator(mode="after")
+    def _enough_past(self) -> Self:
+        if self.max_past_shards < self.min_past_shards:
+            message = f"is below min_past_shards, {self.min_past_shards}: nothing could be compared"
+            raise _wrong(("gates", "max_past_shards"), message)
+        return self
 
 
 class Automation(Section):
@@ -328,6 +353,9 @@ class Automation(Section):
         description="When the mixture is computed anew: minute hour day month weekday.",
     )
     timezone: str = Field(default="UTC", description="Of release_cron, as Europe/Zurich.")
+    max_age_days: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default={}, description="Source -> days without a new file after which a check fails."
+    )
 
     @field_validator("timezone")
     @classmethod
@@ -451,6 +479,9 @@ class Recipe(Section):
             (("dedup", "source_priority", i), n) for i, n in enumerate(self.dedup.source_priority)
         ]
         named += [(("dedup", "max_removed", name), name) for name in self.dedup.max_removed]
+        named += [
+            (("automation", "max_age_days", name), name) for name in self.automation.max_age_days
+        ]
         if trained := self.score.classifier:
             named += [
                 (("score", "classifier", kind, "shards", i), shard.rpartition("-")[0] or shard)

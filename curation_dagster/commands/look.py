@@ -12,7 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from curation_dagster import census, table
+from curation_dagster import census, gates, table
 from curation_dagster.chance import keyed
 from curation_dagster.clean.rules import rules_of
 from curation_dagster.commands import damage
@@ -42,11 +42,13 @@ def status(lineage: Lineage, *, verify: bool, as_json: bool) -> int:
         damaged += [f"{name}: not what SHA256SUMS says; remove it and run again" for name in wrong]
     unreadable = damage.of_inputs(lineage)
     gone = withdrawn(lineage.store, lineage.recipe.name)
+    held = gates.waiting(lineage, "release")
     if as_json:
         said: dict[str, Any] = {
             "recipe": lineage.recipe.name,
             "stages": found,
             "withdrawn_files": gone,
+            "gates_open": [gate.name for gate in held],
         }
         out = {source: asdict(retirement) for source, retirement in lineage.retired.items()}
         said |= {"retired": out, "damaged": damaged, "damaged_inputs": unreadable}
@@ -62,9 +64,15 @@ def status(lineage: Lineage, *, verify: bool, as_json: bool) -> int:
             click.secho(f"raw: {damage.told(unreadable)}", fg="yellow")
         for message in damaged:
             click.secho(message, fg="red")
+        if held:
+            told = (
+                f"{counted(len(held), 'gate')} open; `curate gates {lineage.recipe.name}` says more"
+            )
+            click.secho(f"gates: {told}", fg="yellow")
         if gone:
-            held = counted(len(gone), "file")
-            click.secho(f"release: withdrawn, {held} held what was taken down; run again", fg="red")
+            files = counted(len(gone), "file")
+            told = f"release: withdrawn, {files} held what was taken down; run again"
+            click.secho(told, fg="red")
         elif lineage.current("release", ALL) and not is_done(lineage, "release", ALL):
             click.secho("release: not rendered whole, so not published; run again", fg="red")
     return 1 if damaged else 0

@@ -148,11 +148,10 @@ def _conclude(recipe: Recipe, done: Done, console: Console, *, whole: bool) -> i
     if done.failures:
         for failure in done.failures:
             console.print(failure, style="red", markup=False)
-        console.print(
-            f"{counted(computed, 'partition')} computed and kept; run again to go on",
-            style="yellow",
-        )
-        return FAILED
+        then = "once it is accepted" if done.refused else "to go on"
+        kept = f"{counted(computed, 'partition')} computed and kept; run again {then}"
+        console.print(kept, style="yellow")
+        return CHECK_FAILED if done.refused else FAILED
     store = Store.of(recipe)
     lineage = Lineage(recipe, store)
     if whole:

@@ -16,8 +16,8 @@ import polars as pl
 import pyarrow.parquet as pq
 import zstandard
 
+from curation_dagster import gates, table
 from curation_dagster import lineage as lineage_
-from curation_dagster import table
 from curation_dagster.contamination import figures, probes_failed
 from curation_dagster.errors import StorageError
 from curation_dagster.export.audit import audit
@@ -73,6 +73,7 @@ def make_release(job: Job, files: Files) -> dict[str, Any]:
         "audit": asdict(found) | {"passed": found.passed},
         "contamination": figures(lineage),
         "probes_failed": probes_failed(lineage),
+        "gates": _accepted(lineage),
         "sources": _counts(contents, "source"),
         "phases": _counts(contents, "phase"),
         "licenses": _counts(contents, "license")[:_TOP_LICENCES],
@@ -97,8 +98,16 @@ def benchmarks(config: Decontaminate) -> list[dict[str, str | None]]:
     ]
 
 
+def _accepted(lineage: Lineage) -> list[dict[str, Any]]:
+    """Return every gate that failed and was accepted: what, by whom, when and why."""
+    return [
+        asdict(gate) | {"by": said.by, "at": said.at, "because": said.because, "record": said.name}
+        for gate, said in gates.accepted(lineage)
+    ]
+
+
 def publish(store: Store, manifest: dict[str, Any], *, jsonl: bool) -> list[str]:
-    """Render a release for people; return the names it has, empty if its audit or a probe failed.
+    """Render a release for people; return the names it has, empty if its audit failed, or probes nobody accepted.
 
     The folder is published while it has a manifest.json. That goes first and comes back last, so a rendering that was
     interrupted is none, and the next run makes it whole. One that is whole already is left as it is.
@@ -128,8 +137,9 @@ def publish(store: Store, manifest: dict[str, Any], *, jsonl: bool) -> list[str]
 
 
 def refused(manifest: dict[str, Any]) -> bool:
-    """Whether a release is not to be published: its audit failed, or a probe."""
-    return not manifest["audit"]["passed"] or bool(manifest["probes_failed"])
+    """Whether a release is not to be published: its audit failed, or probes that nobody accepted."""
+    accepted = any(gate["check"] == "probes_found" for gate in manifest["gates"])
+    return not manifest["audit"]["passed"] or bool(manifest["probes_failed"] and not accepted)
 
 
 def is_done(lineage: Lineage, stage: str, partition: str) -> bool:

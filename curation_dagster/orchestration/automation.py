@@ -4,7 +4,9 @@ The sensor decides from the store, not from Dagster's events: a partition that i
 with, gets one. So a tick is idempotent, goes on where a killed run or backfill left off, and repairs what was lost. It
 walks the stages in order and stops at the first that lacks something; by itself up to the stage before `mixture`, and
 on to `release` where the schedule has put a wish into the root, or somebody has computed `mixture`. While a release is
-under way nothing is planned: a new file would make its mixture stale.
+under way nothing is planned: a new file would make its mixture stale. What a gate holds back is not asked for.
+
+A source that gets nothing new starts no run, so the sensor evaluates the check `fresh` itself, when the answer changes.
 
 Both are stopped until somebody starts them in the UI, or the recipe says `running = true`.
 """
@@ -15,12 +17,18 @@ from typing import Any
 
 import dagster as dg
 
-from curation_dagster import plan
+from curation_dagster import freshness, gates, plan
 from curation_dagster.counted import counted
 from curation_dagster.errors import RecipeError
 from curation_dagster.export.release import is_done
 from curation_dagster.lineage import ALL, Lineage, Stage, libraries, sections, stages
-from curation_dagster.orchestration import partitions, reconciled, workers
+from curation_dagster.orchestration import (
+    checks,
+    partitions,
+    reconciled,
+    source_checks,
+    workers,
+)
 from curation_dagster.orchestration.runs import (
     DIGEST,
     PARTITION,
@@ -64,10 +72,15 @@ def sensor(recipe: Recipe) -> dg.SensorDefinition:
         requests, said = due(context.instance, recipe, lineage)
         if planned:
             said = f"planned {counted(len(planned), 'new shard')}; {said}"
+        before = json.loads(context.cursor or "{}")
         lacks = reconciled.lacking(lineage)
-        cursor = json.dumps({"shards": len(lineage.shards), "said": said, "lacks": lacks})
-        changed = json.loads(context.cursor or "{}").get("lacks") != lacks
-        events = [reconciled.evaluation(recipe, lacks)] if changed else []
+        events = [reconciled.evaluation(recipe, lacks)] if before.get("lacks") != lacks else []
+        ages = freshness.ages(recipe, store)
+        stale = [age.source for age in ages if age.is_stale] if ages else None
+        if ages and stale != before.get("stale"):
+            events.append(_freshness(recipe, ages))
+        told = {"shards": len(lineage.shards), "said": said, "lacks": lacks, "stale": stale}
+        cursor = json.dumps(told)
         if requests:
             context.log.info(said)
             return dg.SensorResult(run_requests=requests, cursor=cursor, asset_events=events)
@@ -107,6 +120,17 @@ def schedule(recipe: Recipe) -> dg.ScheduleDefinition | None:
         msg = f"{recipe.name}: automation.release_cron: {error}"
         raise RecipeError(msg) from error
     return _release
+
+
+def _freshness(recipe: Recipe, ages: list[freshness.Age]) -> dg.AssetCheckEvaluation:
+    """Evaluate the check `fresh` of `raw` without a run."""
+    passed, metadata = source_checks.freshness_of(ages)
+    return dg.AssetCheckEvaluation(
+        asset_key=key(recipe, "raw"),
+        check_name="fresh",
+        passed=passed,
+        metadata={label: checks.shown(value) for label, value in metadata.items()},
+    )
 
 
 def wish(recipe: Recipe) -> None:
@@ -162,8 +186,11 @@ def due(  # noqa: PLR0911 - each says why there is nothing to request
         if not todo:
             continue
         names = ", ".join(stage.name for stage in group)
+        held = _held_back(lineage, group[0])
         if group[0].name == _GATE and not _is_wished(recipe, lineage):
-            return [], f"current up to {_GATE}, which the schedule or a person asks for"
+            return [], f"current up to {_GATE}, which the schedule or a person asks for{held}"
+        if held:
+            return [], f"{names}{held}"
         if all(lineage.state(group[0].name, k) == "blocked" for k in todo):
             return [], f"{names}: what comes before is not there; see `curate status {recipe.name}`"
         free = todo - set(_held(busy, keys))
@@ -179,6 +206,15 @@ def due(  # noqa: PLR0911 - each says why there is nothing to request
     if _is_wished(recipe, lineage):
         lineage.store.remove(_wish_name(recipe))
     return [], "everything is current"
+
+
+def _held_back(lineage: Lineage, stage: Stage) -> str:
+    """Say which gates on file hold a stage back, and how somebody accepts them."""
+    waiting = gates.waiting(lineage, stage.name)
+    if not waiting:
+        return ""
+    accept = ", ".join(line.strip() for line in gates.how(waiting))
+    return f"; {counted(len(waiting), 'gate')} failed, waiting for {accept}"
 
 
 def _requests(
@@ -197,7 +233,12 @@ def _requests(
             [s.name, s.code_version, libraries(recipe, s.name), sections(recipe, s.name, some[0])]
             for s in group
         ]
-        work_key = short_hash([asked, some, work])
+        because = (
+            [a.name for _, a in gates.accepted(lineage)] if group[0].name in gates.BLOCKED else []
+        )
+        work_key = short_hash(
+            [asked, some, work, *because]
+        )  # what was refused before is no attempt
         failed = dg.RunsFilter(tags={WORK_TAG: work_key}, statuses=_ENDED_BADLY)
         attempts = instance.get_runs_count(failed)
         if attempts >= recipe.automation.max_attempts:

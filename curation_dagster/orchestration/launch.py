@@ -23,7 +23,7 @@ from curation_dagster.orchestration.runs import (
     groups,
     neighbours,
 )
-from curation_dagster.orchestration.stage import FORCE_TAG, key
+from curation_dagster.orchestration.stage import FORCE_TAG, REFUSED, key
 from curation_dagster.recipe import Recipe
 from curation_dagster.recipe_file import digest
 from curation_dagster.store import Store
@@ -40,6 +40,7 @@ class Done:
     reused: dict[str, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     failed_checks: list[str] = field(default_factory=list)
+    refused: bool = False  # by a gate, which somebody may accept; said among the failures
 
 
 def launch(
@@ -151,6 +152,8 @@ def _collect(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult, do
             _count(event.asset_key, _metadata(event), done)
         elif event.is_step_failure:
             done.failures.append(_reason(event.step_failure_data))
+            failure = event.step_failure_data.user_failure_data
+            done.refused |= bool(failure and REFUSED in failure.metadata)
     for check in result.get_asset_check_evaluations():
         if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR:
             shown = {k: v.value for k, v in check.metadata.items()}

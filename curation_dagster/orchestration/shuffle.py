@@ -12,7 +12,7 @@ from curation_dagster.errors import CurationError
 from curation_dagster.export.shuffle import TABLES, spill_shard
 from curation_dagster.lineage import ALL, Lineage
 from curation_dagster.orchestration import workers
-from curation_dagster.orchestration.stage import FORCE_TAG
+from curation_dagster.orchestration.stage import FORCE_TAG, refuse
 from curation_dagster.plan import Shard
 from curation_dagster.recipe import Recipe
 from curation_dagster.store import Ref, Store
@@ -25,11 +25,12 @@ def spilled(
     """Spill what the run's output shards need into scratch; nothing where all of them are current.
 
     Raises:
-        CurationError: naming the input shards that could not be read.
+        CurationError: naming the input shards that could not be read. dg.Failure: a gate failed.
     """
     workers.mark(context)
     store = Store.of(recipe)
     lineage = Lineage(recipe, store)
+    refuse(lineage, "exported")
     force = context.run.tags.get(FORCE_TAG) == "true"
     wanted = frozenset(
         p for p in context.partition_keys if force or lineage.state("exported", p) != "current"

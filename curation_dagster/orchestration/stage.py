@@ -7,8 +7,8 @@ from typing import Any
 
 import dagster as dg
 
-from curation_dagster import engine
-from curation_dagster.errors import CurationError, StorageError
+from curation_dagster import engine, gate_judge, gates
+from curation_dagster.errors import CurationError, GateError, StorageError
 from curation_dagster.job import Files, Job, Receipt, plan_job, reuse, run
 from curation_dagster.lineage import BY_NAME, Lineage, parents_of
 from curation_dagster.orchestration import checks, partitions, report, workers
@@ -18,6 +18,7 @@ from curation_dagster.store import Store
 
 Work = Callable[[Job, Files], dict[str, Any]]
 FORCE_TAG = "curate/force"
+REFUSED = "refused"  # metadata of a failure that waits for a person
 _SHARDS_PER_RUN = 1000
 _POOL = "whole_corpus"  # one such run at a time, whichever recipe's: memory_gb is meant for one
 _RETRY_AFTER_S = (10, 60, 300)
@@ -69,11 +70,12 @@ def compute(
     Where the storage failed and nothing else, the step is run again after a while; what it committed is reused then.
 
     Raises:
-        dg.Failure: naming the partitions that failed; the others are committed and logged.
+        dg.Failure: naming the partitions that failed; the others are committed and logged. Or a gate that failed.
         dg.RetryRequested: only the storage failed, and not too often yet.
     """
     workers.mark(context)
     lineage = Lineage(recipe, Store.of(recipe))
+    refuse(lineage, stage)
     lineage.store.sweep()
     force = context.run.tags.get(FORCE_TAG) == "true"
     jobs: list[Job] = []
@@ -121,7 +123,7 @@ def _retry_if_only_storage_failed(
     failed: list[str],
 ) -> None:
     attempt = context.retry_number
-    refused = [o for o in outcomes if isinstance(o.error, StorageError)]
+    refused = [o for o in outcomes if isinstance(o.error, StorageError) and o.error.may_pass]
     if not refused or len(refused) < len(failed) or attempt >= len(_RETRY_AFTER_S):
         return
     seconds = _RETRY_AFTER_S[attempt]
@@ -130,12 +132,25 @@ def _retry_if_only_storage_failed(
     raise dg.RetryRequested(max_retries=len(_RETRY_AFTER_S), seconds_to_wait=seconds)
 
 
+def refuse(lineage: Lineage, stage: str) -> None:
+    """See that nobody has to accept anything before a stage.
+
+    Raises:
+        dg.Failure: saying what failed and how to accept it; a retry would find the same.
+    """
+    try:
+        gate_judge.refuse(lineage, stage)
+    except GateError as error:
+        raise dg.Failure(str(error), metadata={REFUSED: True}, allow_retries=False) from error
+
+
 def finish(
     context: dg.AssetExecutionContext, recipe: Recipe, stage: str, receipts: list[Receipt]
 ) -> dg.MaterializeResult:
     """Attach metadata to every partition and to the run, and return the step's check results."""
     lineage = Lineage(recipe, Store.of(recipe))
     report.attach(context, stage, receipts)
+    gates.record(lineage.store, checks.gates_of(lineage, stage, receipts))
     if stage == "mixture":
         partitions.sync(context.instance, recipe, lineage)
     return dg.MaterializeResult(

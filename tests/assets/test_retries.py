@@ -8,6 +8,13 @@ from curation_dagster.errors import IntegrityError, StorageError
 from curation_dagster.orchestration import stage
 from curation_dagster.store import Store
 
+
+def passing(message: str) -> StorageError:
+    error = StorageError(message)
+    error.may_pass = True
+    return error
+
+
 TIMES = 4  # a step is tried at most: once, and again after each wait
 
 
@@ -32,7 +39,7 @@ def test_a_storage_that_recovers_fails_no_run(failing, fresh, instance) -> None:
     errors, tried = failing
     _, lineage = curate(fresh, instance, last="raw", shards=[])
     first, second = list(lineage.shards)[:2]
-    errors[second] = [StorageError("503"), StorageError("503")]
+    errors[second] = [passing("503"), passing("503")]
     done, after = curate(fresh, instance, last="raw", shards=[first, second])
     assert done.failures == []
     assert after.current("raw", first)
@@ -46,7 +53,8 @@ def test_a_storage_that_recovers_fails_no_run(failing, fresh, instance) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "attempts"), [(StorageError("403"), TIMES), (IntegrityError("torn"), 1)]
+    ("error", "attempts"),
+    [(passing("503"), TIMES), (StorageError("403"), 1), (IntegrityError("torn"), 1)],
 )
 def test_what_does_not_recover_fails_the_run(failing, fresh, instance, error, attempts) -> None:
     errors, tried = failing
@@ -64,7 +72,7 @@ def test_a_step_with_another_failure_beside_it_is_not_run_again(failing, fresh, 
     errors, tried = failing
     _, lineage = curate(fresh, instance, last="raw", shards=[])
     first, second = list(lineage.shards)[:2]
-    errors[first], errors[second] = [StorageError("503")] * 99, [IntegrityError("torn")] * 99
+    errors[first], errors[second] = [passing("503")] * 99, [IntegrityError("torn")] * 99
     done, _ = curate(fresh, instance, last="raw", shards=[first, second])
     assert done.failures
     assert tried == [first, second]
