@@ -770,12 +770,24 @@ def warmup(every: bool) -> None:
 
 
 @main.command()
-@click.option("--port", default=3000, show_default=True, help="Port on 127.0.0.1.")
-def ui(port: int) -> None:
-    """Open the Dagster UI on loopback, with the run history, lineage, checks and metadata of every recipe."""
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=3000, show_default=True, help="Port to listen on.")
+@click.option(
+    "--read-only", is_flag=True, help="Pages to look at: nothing can be launched; no daemon."
+)
+@click.option(
+    "--without-login", is_flag=True, help="Listen on an address that others reach, knowing that the pages ask nobody."
+)  # fmt: skip
+def ui(host: str, port: int, read_only: bool, without_login: bool) -> None:
+    """Open the Dagster UI on loopback, with the run history, lineage, checks and metadata of every recipe.
+
+    An address that others may reach is refused: the pages have no login and launch code.
+    """
     from curation_dagster.commands import ui as ui_
 
-    ui_.serve(port)
+    if not without_login:
+        ui_.refuse(host, read_only=read_only)
+    ui_.serve(host, port, read_only=read_only)
 
 
 if __name__ == "__main__":

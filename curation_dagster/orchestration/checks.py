@@ -42,6 +42,7 @@ def results(
                 check_name=name,
                 passed=passed,
                 severity=severity,
+                description=None if passed else _message(metadata),
                 metadata={label: _shown(value) for label, value in metadata.items()},
             )
         )
@@ -290,6 +291,12 @@ def nothing_erased(_lineage: Lineage, _stage: str, receipts: list[Receipt]) -> F
         "left": audit["erased"],
         "examples": list(audit["erased_examples"]),
     }
+
+
+def _message(metadata: dict[str, Any]) -> str:
+    """Say in one line why a check failed: its reasons where it names any, else all it found."""
+    rounded = {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in metadata.items()}
+    return str(_shown(metadata.get("reason") or rounded))
 
 
 def _shown(value: Any) -> Any:  # noqa: ANN401 - whatever a check found

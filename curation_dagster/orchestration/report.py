@@ -77,15 +77,21 @@ def of_partition(receipt: Receipt) -> dict[str, Any]:
 def of_run(lineage: Lineage, stage: str, receipts: list[Receipt]) -> dict[str, Any]:
     """Describe the run's part of a stage: a table of its partitions, its signals, and where the files are.
 
-    Dagster repeats this on every partition of the run; `run_` tells it from what the partition says.
+    Dagster repeats this on every partition of the run; `run_` tells it from what the partition says. It shows the run's
+    entries first, except that a partition's own value stands where the run has one by that name: so the run names what
+    every partition has, and each page begins with its partition.
     """
+    own = [of_partition(receipt) for receipt in receipts]
     found: dict[str, Any] = {
+        name: value
+        for name, value in (own[0] if own else {}).items()
+        if all(name in o for o in own)
+    } | {
         "run_partitions": len(receipts),
         "run_computed": sum(r.computed for r in receipts),
         "run_table": dg.MetadataValue.md(partition_table(receipts)),
     }
     if receipts and receipts[0].ref.partition == "all":
-        found |= of_partition(receipts[0])
         found |= receipts[0].summary.get("metrics", {})
     if stage == "duplicates" and receipts:
         found |= of_duplicates(lineage, receipts[0])
