@@ -117,6 +117,10 @@ class Server:
         if errors := said.get("errors"):
             raise CurationError(f"{self.url}: {errors[0]['message']}")
         [found] = said["data"].values()
+        if found["__typename"] == "UnauthorizedError":
+            raise CurationError(
+                f"{self.url} launches nothing (UnauthorizedError); is it read-only?"
+            )
         if "message" in found or str(found["__typename"]).endswith("Error"):
             raise CurationError(f"{self.url}: {found.get('message') or found['__typename']}")
         return dict(found)

@@ -139,7 +139,7 @@ def partition_table(receipts: list[Receipt]) -> str:
 
 
 def histogram(values: NDArray[np.float64], title: str, bars: int = 32) -> str:
-    """Draw a histogram as SVG: 448 x 160 px, logarithmic bins where the values span more than 100-fold.
+    """Draw a histogram as SVG: 352 x 160 px, logarithmic bins where the values span more than 100-fold.
 
     One path of few characters: the UI shows markdown below 1,000 in place, in a column this wide, and hides more.
     """
@@ -147,16 +147,16 @@ def histogram(values: NDArray[np.float64], title: str, bars: int = 32) -> str:
     logarithmic = low >= 1 and high / low > 100  # noqa: PLR2004
     edges = np.geomspace(low, high, bars + 1) if logarithmic else np.linspace(low, high, bars + 1)
     counts, _ = np.histogram(values, edges)
-    tallest, step = max(int(counts.max()), 1), 448 // bars
+    tallest, step = max(int(counts.max()), 1), 352 // bars
     heights = [round(99 * n / tallest) for n in counts.tolist()]
     path = "".join(f"v-{h}m{step} {h}" if h else f"m{step} 0" for h in heights)
     scale = "log scale" if logarithmic else "linear"
     return (
-        '<svg xmlns="http://www.w3.org/2000/svg" width="448" height="160" font-family="Arial" font-size="12">'
+        '<svg xmlns="http://www.w3.org/2000/svg" width="352" height="160" font-family="Arial" font-size="12">'
         f'<path d="M{step // 2} 136{path}" stroke="#4f46e5" stroke-width="{step - 1}"/>'
         f'<text y="12">{title}: {values.size:,} documents, {scale}, tallest bar {tallest:,}</text>'
         f'<text y="154">{low:,.6g}</text>'
-        f'<text x="448" y="154" text-anchor="end">{high:,.6g}</text></svg>'
+        f'<text x="352" y="154" text-anchor="end">{high:,.6g}</text></svg>'
     )
 
 

@@ -49,7 +49,10 @@ def test_refusals(fresh, curate, options, code, says):
     [
         (b"<html>", "does not answer as a Dagster web server"),
         (b'{"errors": [{"message": "no such field"}]}', "no such field"),
-        (b'{"data": {"launch": {"__typename": "UnauthorizedError"}}}', "UnauthorizedError"),
+        (
+            b'{"data": {"launch": {"__typename": "UnauthorizedError"}}}',
+            "launches nothing (UnauthorizedError)",
+        ),
         (b'{"data": {"launch": {"__typename": "PythonError", "message": "boom"}}}', "boom"),
     ],
 )
