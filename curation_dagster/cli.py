@@ -226,7 +226,12 @@ def run(
 @click.option("--wait", is_flag=True, help="Watch it to its end and compare with the store.")
 @click.option("--cancel", "backfill", metavar="ID", help="Stop a backfill instead.")
 @click.option(
-    "--url", default="http://127.0.0.1:3000", show_default=True, help="The Dagster web server: `curate ui`."
+    "--url",
+    default="http://127.0.0.1:3000",
+    show_default=True,
+    envvar="CURATE_URL",
+    show_envvar=True,
+    help="The Dagster web server: `curate ui`, or a proxy: https://NAME:PASSWORD@HOST.",
 )  # fmt: skip
 def backfill(recipe: str, url: str, backfill: str | None, **wanted: Any) -> None:  # noqa: ANN401 - Options' fields
     """Have the Dagster daemon compute what is not current of RECIPE's stages, as a backfill the UI shows.

@@ -64,7 +64,10 @@ def pictures(folder: Path, pages: Pages) -> None:
     take("check")
     pages.partition("demo", "cleaned", "packages-00001")
     take("partition")
-    pages.metadata("demo", "annotated", "histogram_lid_language_prob")
+    last = pages.metadata("demo", "annotated", "histogram_lid_language_prob")
+    last.evaluate(
+        "row => row.scrollIntoView({block: 'end'})"
+    )  # below it are this machine's folders
     take("metadata")
     pages.partition("strict", "fingerprinted", "packages-00001")
     pages.choose()

@@ -11,6 +11,7 @@ import json
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 import click
 import urllib3
@@ -74,6 +75,7 @@ query Status($id: String!) {
 }"""
 _ENDED: Final = {"COMPLETED", "COMPLETED_SUCCESS", "COMPLETED_FAILED", "FAILED", "CANCELED"}
 _TIMEOUT_S: Final = 60
+_UNAUTHORIZED: Final = 401  # HTTP's word for "no login"
 _POLL_S: Final = 2
 _SHOWN: Final = 5  # partitions named in a message
 
@@ -96,7 +98,10 @@ class Server:
         """Remember where it is; it is asked when it is needed."""
         parsed = urllib3.util.parse_url(url)
         self.url = parsed._replace(auth=None).url.rstrip("/")  # what is printed
-        self._headers = urllib3.make_headers(basic_auth=parsed.auth) if parsed.auth else {}
+        login = (
+            unquote(parsed.auth) if parsed.auth else None
+        )  # a url writes `@` in a password as %40
+        self._headers = urllib3.make_headers(basic_auth=login) if login else {}
         self._pool = urllib3.PoolManager(timeout=_TIMEOUT_S, retries=False)
 
     def ask(self, query: str, **variables: object) -> dict[str, Any]:
@@ -110,6 +115,11 @@ class Server:
         headers = {"Content-Type": "application/json", **self._headers}
         try:
             answer = self._pool.request("POST", f"{self.url}/graphql", body=body, headers=headers)
+            if answer.status == _UNAUTHORIZED:
+                msg = (
+                    f"{self.url} asks for a login: --url https://NAME:PASSWORD@HOST, or CURATE_URL"
+                )
+                raise StorageError(msg)
             said = json.loads(answer.data)
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             msg = f"{self.url} does not answer as a Dagster web server: {error}; start one: `curate ui`"
