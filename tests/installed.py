@@ -1,5 +1,6 @@
 """deploy/ installed into a folder: the same files, with the paths and ports of a test instead of the machine's."""
 
+import os
 import re
 import shlex
 import socket
@@ -72,8 +73,11 @@ def install(kind: str, folder: Path) -> Installed:
         f"{name}_temp_path {folder}/nginx-{name};\n"
         for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
+    user = (
+        "user root;\n" if os.geteuid() == 0 else ""
+    )  # its workers else may not read a test's folder
     (folder / "nginx.conf").write_text(
-        f"daemon off;\npid {folder}/nginx.pid;\nerror_log {folder}/nginx.log;\nevents {{}}\n"
+        f"{user}daemon off;\npid {folder}/nginx.pid;\nerror_log {folder}/nginx.log;\nevents {{}}\n"
         f"http {{\naccess_log off;\n{temporary}{chr(10).join(kept)}\n}}\n",
         "utf-8",
     )
