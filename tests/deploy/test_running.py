@@ -1,6 +1,8 @@
 """deploy/ as its README sets it up, running: code server, daemon, two web servers, proxy; on SQLite and Postgres."""
 
+import base64
 import contextlib
+import hashlib
 import os
 import signal
 import subprocess
@@ -94,9 +96,10 @@ def database():
 
 def backfill_through_the_proxy(made, recipe: Path, environment: dict[str, str]) -> None:
     """Have a backfill run by what is installed; readers and strangers cannot."""
+    hashed = base64.b64encode(hashlib.sha1(PASSWORD.encode(), usedforsecurity=False).digest())
     for role, port in (("operators", 3000), ("readers", 3001)):
-        (made.proxy.parent / "etc" / f"{role}.htpasswd").write_text(f"{role}:{{PLAIN}}{PASSWORD}\n")
-        (made.proxy.parent / "etc" / f"{role}.htpasswd").chmod(0o644)
+        login = f"{role}:{{SHA}}{hashed.decode()}\n"
+        (made.proxy.parent / "etc" / f"{role}.htpasswd").write_text(login, "utf-8")
         wait_for(made.ports[port])
     commands = {
         "nginx": [
