@@ -25,11 +25,11 @@ class Installed:
     environment: dict[str, str]
     ports: dict[int, int]
 
-    def command(self, unit: str) -> list[str]:
+    def command(self, unit: str, when: str = "ExecStart") -> list[str]:
         """Return what a unit starts."""
         text = (self.units / f"{unit}.service").read_text("utf-8")
-        [line] = [line for line in text.splitlines() if line.startswith("ExecStart=")]
-        return shlex.split(line.removeprefix("ExecStart="))
+        [line] = [line for line in text.splitlines() if line.startswith(f"{when}=")]
+        return shlex.split(line.removeprefix(f"{when}="))
 
 
 def free_ports(count: int) -> list[int]:

@@ -126,23 +126,29 @@ def backfill_through_the_proxy(made, recipe: Path, environment: dict[str, str]) 
     assert {lineage.state("cleaned", key) for key in lineage.shards} == {"current"}
 
 
+def start_and_use(made, folder: Path, environment: dict[str, str]) -> None:
+    """Start the units in systemd's order, and have a backfill run."""
+    recipe = corpus.project(folder / "var" / "recipes")
+    subprocess.run(
+        made.command("curate-code", "ExecStartPre"),
+        env=environment,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    with running({unit: made.command(unit) for unit in UNITS}, folder, environment):
+        backfill_through_the_proxy(made, recipe, environment)
+
+
 @pytest.mark.slow
 def test_one_machine_with_sqlite(tmp_path):
-    tmp_path.chmod(0o755)
     made = install("sqlite", tmp_path)
-    recipe = corpus.project(tmp_path / "var" / "recipes")
-    environment = environment_of(made)
-    with running({unit: made.command(unit) for unit in UNITS}, tmp_path, environment):
-        backfill_through_the_proxy(made, recipe, environment)
+    start_and_use(made, tmp_path, environment_of(made))
 
 
 @pytest.mark.slow
 def test_one_machine_with_postgres(tmp_path, database):
     made = install("postgres", tmp_path)
-    recipe = corpus.project(tmp_path / "var" / "recipes")
-    environment = environment_of(made, CURATE_POSTGRES_URL=database)
-    with running({unit: made.command(unit) for unit in UNITS}, tmp_path, environment):
-        backfill_through_the_proxy(made, recipe, environment)
+    start_and_use(made, tmp_path, environment_of(made, CURATE_POSTGRES_URL=database))
     assert not (tmp_path / "var" / "dagster" / "history").exists()  # nothing went to SQLite
 
 
