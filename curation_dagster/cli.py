@@ -247,7 +247,12 @@ def _share(text: str) -> float:
 @click.option("--wait", is_flag=True, help="Watch it to its end and compare with the store.")
 @click.option("--cancel", "backfill", metavar="ID", help="Stop a backfill instead.")
 @click.option(
-    "--url", default="http://127.0.0.1:3000", show_default=True, help="The Dagster web server: `curate ui`."
+    "--url",
+    default="http://127.0.0.1:3000",
+    show_default=True,
+    envvar="CURATE_URL",
+    show_envvar=True,
+    help="The Dagster web server: `curate ui`, or a proxy: https://NAME:PASSWORD@HOST.",
 )  # fmt: skip
 def backfill(recipe: str, url: str, backfill: str | None, **wanted: Any) -> None:  # noqa: ANN401 - Options' fields
     """Have the Dagster daemon compute what is not current of RECIPE's stages, as a backfill the UI shows.
@@ -889,12 +894,24 @@ def warmup(every: bool) -> None:
 
 
 @main.command()
-@click.option("--port", default=3000, show_default=True, help="Port on 127.0.0.1.")
-def ui(port: int) -> None:
-    """Open the Dagster UI on loopback, with the run history, lineage, checks and metadata of every recipe."""
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=3000, show_default=True, help="Port to listen on.")
+@click.option(
+    "--read-only", is_flag=True, help="Pages to look at: nothing can be launched; no daemon."
+)
+@click.option(
+    "--without-login", is_flag=True, help="Listen on an address that others reach, knowing that the pages ask nobody."
+)  # fmt: skip
+def ui(host: str, port: int, read_only: bool, without_login: bool) -> None:
+    """Open the Dagster UI on loopback, with the run history, lineage, checks and metadata of every recipe.
+
+    An address that others may reach is refused: the pages have no login and launch code.
+    """
     from curation_dagster.commands import ui as ui_
 
-    ui_.serve(port)
+    if not without_login:
+        ui_.refuse(host, read_only=read_only)
+    ui_.serve(host, port, read_only=read_only)
 
 
 if __name__ == "__main__":

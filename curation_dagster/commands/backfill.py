@@ -11,6 +11,7 @@ import json
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 import click
 import urllib3
@@ -75,6 +76,7 @@ query Status($id: String!) {
 }"""
 _ENDED: Final = {"COMPLETED", "COMPLETED_SUCCESS", "COMPLETED_FAILED", "FAILED", "CANCELED"}
 _TIMEOUT_S: Final = 60
+_UNAUTHORIZED: Final = 401  # HTTP's word for "no login"
 _POLL_S: Final = 2
 _SHOWN: Final = 5  # partitions named in a message
 
@@ -97,7 +99,10 @@ class Server:
         """Remember where it is; it is asked when it is needed."""
         parsed = urllib3.util.parse_url(url)
         self.url = parsed._replace(auth=None).url.rstrip("/")  # what is printed
-        self._headers = urllib3.make_headers(basic_auth=parsed.auth) if parsed.auth else {}
+        login = (
+            unquote(parsed.auth) if parsed.auth else None
+        )  # a url writes `@` in a password as %40
+        self._headers = urllib3.make_headers(basic_auth=login) if login else {}
         self._pool = urllib3.PoolManager(timeout=_TIMEOUT_S, retries=False)
 
     def ask(self, query: str, **variables: object) -> dict[str, Any]:
@@ -111,6 +116,11 @@ class Server:
         headers = {"Content-Type": "application/json", **self._headers}
         try:
             answer = self._pool.request("POST", f"{self.url}/graphql", body=body, headers=headers)
+            if answer.status == _UNAUTHORIZED:
+                msg = (
+                    f"{self.url} asks for a login: --url https://NAME:PASSWORD@HOST, or CURATE_URL"
+                )
+                raise StorageError(msg)
             said = json.loads(answer.data)
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             msg = f"{self.url} does not answer as a Dagster web server: {error}; start one: `curate ui`"
@@ -118,6 +128,10 @@ class Server:
         if errors := said.get("errors"):
             raise CurationError(f"{self.url}: {errors[0]['message']}")
         [found] = said["data"].values()
+        if found["__typename"] == "UnauthorizedError":
+            raise CurationError(
+                f"{self.url} launches nothing (UnauthorizedError); is it read-only?"
+            )
         if "message" in found or str(found["__typename"]).endswith("Error"):
             raise CurationError(f"{self.url}: {found.get('message') or found['__typename']}")
         return dict(found)

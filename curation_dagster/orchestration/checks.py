@@ -47,6 +47,7 @@ def results(
                 check_name=name,
                 passed=passed,
                 severity=severity,
+                description=None if passed else _message(metadata),
                 metadata={label: shown(value) for label, value in metadata.items()},
             )
         )
@@ -324,6 +325,12 @@ def _accepted(lineage: Lineage, stage: str, receipts: list[Receipt]) -> str:
     if not found or any(gate.name not in known for gate in found):
         return ""
     return ", ".join(sorted({f"{known[g.name].by}: {known[g.name].because}" for g in found}))
+
+
+def _message(metadata: dict[str, Any]) -> str:
+    """Say in one line why a check failed: its reasons where it names any, else all it found."""
+    rounded = {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in metadata.items()}
+    return str(shown(metadata.get("reason") or rounded))
 
 
 def shown(value: Any) -> Any:  # noqa: ANN401 - whatever a check found

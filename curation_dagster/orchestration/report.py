@@ -97,15 +97,21 @@ def seconds_of(
 def of_run(lineage: Lineage, stage: str, receipts: list[Receipt]) -> dict[str, Any]:
     """Describe the run's part of a stage: a table of its partitions, its signals, and where the files are.
 
-    Dagster repeats this on every partition of the run; `run_` tells it from what the partition says.
+    Dagster repeats this on every partition of the run; `run_` tells it from what the partition says. It shows the run's
+    entries first, except that a partition's own value stands where the run has one by that name: so the run names what
+    every partition has, and each page begins with its partition.
     """
+    own = [of_partition(receipt) for receipt in receipts]
     found: dict[str, Any] = {
+        name: value
+        for name, value in (own[0] if own else {}).items()
+        if all(name in o for o in own)
+    } | {
         "run_partitions": len(receipts),
         "run_computed": sum(r.computed for r in receipts),
         "run_table": dg.MetadataValue.md(partition_table(receipts)),
     }
     if receipts and receipts[0].ref.partition == "all":
-        found |= of_partition(receipts[0])
         found |= receipts[0].summary.get("metrics", {})
     if stage == "duplicates" and receipts:
         found |= of_duplicates(lineage, receipts[0])
@@ -153,7 +159,7 @@ def partition_table(receipts: list[Receipt]) -> str:
 
 
 def histogram(values: NDArray[np.float64], title: str, bars: int = 32) -> str:
-    """Draw a histogram as SVG: 448 x 160 px, logarithmic bins where the values span more than 100-fold.
+    """Draw a histogram as SVG: 352 x 160 px, logarithmic bins where the values span more than 100-fold.
 
     One path of few characters: the UI shows markdown below 1,000 in place, in a column this wide, and hides more.
     """
@@ -161,16 +167,16 @@ def histogram(values: NDArray[np.float64], title: str, bars: int = 32) -> str:
     logarithmic = low >= 1 and high / low > 100  # noqa: PLR2004
     edges = np.geomspace(low, high, bars + 1) if logarithmic else np.linspace(low, high, bars + 1)
     counts, _ = np.histogram(values, edges)
-    tallest, step = max(int(counts.max()), 1), 448 // bars
+    tallest, step = max(int(counts.max()), 1), 352 // bars
     heights = [round(99 * n / tallest) for n in counts.tolist()]
     path = "".join(f"v-{h}m{step} {h}" if h else f"m{step} 0" for h in heights)
     scale = "log scale" if logarithmic else "linear"
     return (
-        '<svg xmlns="http://www.w3.org/2000/svg" width="448" height="160" font-family="Arial" font-size="12">'
+        '<svg xmlns="http://www.w3.org/2000/svg" width="352" height="160" font-family="Arial" font-size="12">'
         f'<path d="M{step // 2} 136{path}" stroke="#4f46e5" stroke-width="{step - 1}"/>'
         f'<text y="12">{title}: {values.size:,} documents, {scale}, tallest bar {tallest:,}</text>'
         f'<text y="154">{low:,.6g}</text>'
-        f'<text x="448" y="154" text-anchor="end">{high:,.6g}</text></svg>'
+        f'<text x="352" y="154" text-anchor="end">{high:,.6g}</text></svg>'
     )
 
 
