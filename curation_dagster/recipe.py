@@ -23,6 +23,7 @@ from curation_dagster.recipe_repeats import (  # noqa: TC001 - pydantic reads th
 from curation_dagster.recipe_steps import Step  # noqa: TC001 - pydantic reads it at run time
 from curation_dagster.section import File, Section, Share
 
+Engine = Literal["processes", "ray"]
 NAME = r"^[a-z0-9][a-z0-9-]*$"
 
 
@@ -353,6 +354,10 @@ class Recipe(Section):
     )
     endpoint_url: str | None = Field(default=None, description="S3 endpoint that is not Amazon's.")
     workers: int = Field(default=0, ge=0, description="Processes; 0 is one a core.")
+    engine: Engine = Field(
+        default="processes",
+        description="ray: tasks on the cluster that RAY_ADDRESS names, an extra; docs/scale.md.",
+    )
     sources: tuple[Source, ...] = Field(min_length=1)
     ingest: Ingest = Ingest()
     steps: tuple[Step, ...] = Field(min_length=1, description="Edits and judges, in order.")

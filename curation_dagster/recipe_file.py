@@ -102,7 +102,7 @@ def digest(recipe: Recipe) -> str:
     said = {
         k: content(v)
         for k, v in dict(recipe).items()
-        if k not in {"root", "endpoint_url", "workers", "automation"}
+        if k not in {"root", "endpoint_url", "workers", "engine", "automation"}
     }
     return short_hash(said)
 

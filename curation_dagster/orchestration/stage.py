@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from curation_dagster import engine
+from curation_dagster.alike import alike
 from curation_dagster.errors import CurationError
 from curation_dagster.job import Files, Job, Receipt, plan_job, reuse, run
 from curation_dagster.lineage import BY_NAME, Lineage, parents_of
@@ -86,11 +87,7 @@ def compute(
                 jobs.append(job)
         except CurationError as error:
             failed.append(str(error))
-    todo = functools.partial(run, work=work)
-    outcomes = engine.run_all(
-        todo, jobs, [j.key for j in jobs], workers=recipe.workers, label=stage
-    )
-    for job, outcome in zip(jobs, outcomes, strict=True):
+    for job, outcome in zip(jobs, _mapped(recipe, stage, jobs, work), strict=True):
         if outcome.result is None:
             failed.append(outcome.message)
             if not isinstance(outcome.error, CurationError):
@@ -106,6 +103,20 @@ def compute(
             metadata={"failed": len(failed), "committed": len(ordered)},
         )
     return ordered
+
+
+def _mapped(
+    recipe: Recipe, stage: str, jobs: list[Job], work: Work
+) -> list[engine.Outcome[Receipt]]:
+    """Map over the jobs: shards on the recipe's engine, what reads the whole corpus in this process's own."""
+    todo, keys = functools.partial(run, work=work), [j.key for j in jobs]
+    if recipe.engine == "processes" or BY_NAME[stage].partitions != "shard" or not jobs:
+        return engine.run_all(todo, jobs, keys, workers=recipe.workers, label=stage)
+    with alike(recipe, jobs[0].shard) as said:
+        return engine.run_all(
+            todo, jobs, keys,
+            workers=recipe.workers, label=stage, engine=recipe.engine, alike=said,
+        )  # fmt: skip
 
 
 def finish(
