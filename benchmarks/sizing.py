@@ -1,12 +1,12 @@
 """What a corpus of some terabytes takes: constants measured per stage, and a table made of them.
 
-`--measure` prints JSON lines, all of one thread: CPU seconds and stored bytes by stage, over pages (`extraction/*.warc.gz`
-below CURATE_DATA) and over text (`bench/text-8000.parquet`, four times, so that row groups fill); what `mixture` holds a
-document; the S3 requests of a shard through all stages, counted by a server (moto) in this process; what Dagster adds
-to a shard and stage. Without it, the tables of docs/scale.md are printed from CONSTANTS, which are such figures: what is
-above a few hundred megabytes is extrapolated.
+`--measure` prints JSON lines, all of one thread: CPU seconds and stored bytes by stage, over pages (the WARC files of
+`extraction/` below CURATE_DATA) and over text (`bench/text-8000.parquet`, four times, so that row groups fill); what
+`mixture` holds a document; the S3 requests of a shard through all stages, counted by a server (moto) in this process;
+what Dagster adds to a shard and stage. Without it, the tables of docs/scale.md are printed from CONSTANTS, which are
+such figures: what is above a few hundred megabytes is extrapolated.
 
-    POLARS_MAX_THREADS=1 python benchmarks/sizing.py --measure [crawl text mixture requests dagster]
+    POLARS_MAX_THREADS=1 python benchmarks/sizing.py --measure [crawl text 'text once' mixture requests dagster]
     python benchmarks/sizing.py
 """
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import logging
 import os
 import resource
 import shutil
@@ -24,6 +25,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from math import ceil, floor, inf, log10
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,42 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from curation_dagster.lineage import Lineage
+
+# Measured 2026-11-23, one thread of a shared AMD EPYC; text once taken off text four times, so without start-up.
+CONSTANTS: dict[str, Any] = {
+    "page_gz_bytes": 22_400,  # 28.5 MB of gzipped WARC, 1,270 pages
+    "text_per_gz_byte": 0.333,  # articles, mostly: more of a page is text than in a crawl of anything
+    "kept_docs": 0.31,  # after cleaning; by bytes .38
+    "kept_text": 0.38,
+    "raw_mb_gz_s": 11.4,
+    "text_mb_s": {"annotated": 14.1, "cleaned": 1700},  # of extracted text, a CPU second
+    "read_mb_s": 160,  # of extracted text, by each of the stages below: all of it, to leave out most
+    "kept_mb_s": {
+        "fingerprinted": 250,
+        "scored": 57,
+        "scanned": 31,
+        "exported": inf,
+    },  # of text kept, besides
+    "duplicates_us_doc": 3.6,  # docs/dedup.md, at 10^8 documents
+    "stored_per_gz_byte": {"raw": 0.132, "annotated": 0.127},
+    "stored_bytes_kept_doc": {"cleaned": 100, "fingerprinted": 606, "the other tables": 260},
+    "exported_per_kept_byte": 0.42,
+    "spilled_per_kept_byte": 0.48,
+    "worker_gb": 1.05,  # row groups of 64 MB of text
+    "mixture_bytes_doc": 112,
+    "requests_shard": {
+        "PUT": 19,
+        "LIST": 9,
+        "GET": 62,
+        "HEAD": 22,
+    },  # through all stages, of one part
+    "dagster_cpu_ms": 0.0,
+}
+# Assumed, not measured: list prices of a large cloud, to the cent; look at your own.
+PRICES = {"core_hour": 0.04, "put": 5e-6, "get": 4e-7, "gb_month": 0.023}
+MOST_SHARDS, SHARD_STAGES = 10_000, 9
+PART_BYTES = 50 << 20  # s3fs: a request for each, up and down
+
 
 HERE = Path(__file__).parents[1]
 DATA = Path(os.environ.get("CURATE_DATA") or HERE.parent / "shared" / "data")
@@ -169,12 +207,12 @@ def measure_crawl(folder: Path) -> None:
     stages(folder, keep_all=False)
 
 
-def measure_text(folder: Path) -> None:
-    """Measure over text, one shard of four times the same documents."""
+def measure_text(folder: Path, copies: int = 4) -> None:
+    """Measure over text, one shard of several times the same documents."""
     import polars as pl
 
     texts = pl.read_parquet(DATA / "bench" / "text-8000.parquet").select("text", "url")
-    pl.concat([texts] * 4).write_parquet(folder / "in" / "text.parquet", row_group_size=4000)
+    pl.concat([texts] * copies).write_parquet(folder / "in" / "text.parquet", row_group_size=4000)
     del texts
     stages(folder, keep_all=True)
 
@@ -220,6 +258,7 @@ def measure_requests(folder: Path) -> None:
         seen[kind(environment)] += 1
         return moto(environment, start)
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = make_server("127.0.0.1", 0, counting, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     os.environ.update(
@@ -303,9 +342,77 @@ def curate(folder: Path, *arguments: str) -> None:
         sys.exit(done.stdout[-1000:] + done.stderr[-2000:])
 
 
+def sized(terabytes: float) -> dict[str, float]:
+    """Return what so many terabytes of gzipped WARC take, by the formula of docs/scale.md."""
+    c = CONSTANTS
+    read = terabytes * 1e12
+    text, pages = read * c["text_per_gz_byte"], read / c["page_gz_bytes"]
+    docs, kept = pages * c["kept_docs"], text * c["kept_text"]
+    shard = max(
+        1e9, min(4e9, read / 1000), read / MOST_SHARDS
+    )  # a thousand, or of 4 GB, or as large as it takes
+    shards = ceil(read / shard)
+    hours = {"raw": read / 1e6 / c["raw_mb_gz_s"] / 3600}
+    hours |= {stage: text / 1e6 / speed / 3600 for stage, speed in c["text_mb_s"].items()}
+    for stage, speed in c["kept_mb_s"].items():
+        hours[stage] = (text / c["read_mb_s"] + kept / speed) / 1e6 / 3600
+    hours["duplicates"] = docs * c["duplicates_us_doc"] / 1e6 / 3600
+    hours["Dagster"] = shards * SHARD_STAGES * c["dagster_cpu_ms"] / 1e3 / 3600
+    raw, annotated = (read * share for share in c["stored_per_gz_byte"].values())
+    narrow = {name: docs * each for name, each in c["stored_bytes_kept_doc"].items()}
+    exported = kept * c["exported_per_kept_byte"]
+    stored = raw + annotated + sum(narrow.values()) + exported
+    # raw and annotated are read by the stages that read text: one, and four (fingerprinted, scored, scanned, exported)
+    fetched = read + 5 * raw + 4 * annotated + sum(narrow.values()) * 2 + exported
+    more = c["requests_shard"]
+    puts = shards * (more["PUT"] + more["LIST"]) + stored / PART_BYTES
+    gets = shards * (more["GET"] + more["HEAD"]) + fetched / PART_BYTES
+    core_hours = sum(hours.values())
+    return {
+        "shard, GB": shard / 1e9,
+        "partitions": shards,
+        "runs of 100 shards, each stage": ceil(shards / 100),
+        "documents after cleaning, millions": docs / 1e6,
+        **{f"core hours: {name}": spent for name, spent in hours.items()},
+        "core hours": core_hours,
+        "days on 64 cores": core_hours / 64 / 24,
+        "memory a worker, GB": c["worker_gb"],
+        "memory of mixture, GB": docs * c["mixture_bytes_doc"] / 1e9,
+        "scratch of duplicates, GB": narrow["fingerprinted"] / 1e9,
+        "scratch a worker, GB": (raw + annotated) / shards * 1.5 / 1e9,
+        "scratch of exported (one run of all), GB": kept * c["spilled_per_kept_byte"] / 1e9,
+        "stored, TB": stored / 1e12,
+        "of it exported, TB": exported / 1e12,
+        "PUT and LIST, thousands": puts / 1e3,
+        "GET and HEAD, thousands": gets / 1e3,
+        "cost of compute": core_hours * PRICES["core_hour"],
+        "cost of requests": puts * PRICES["put"] + gets * PRICES["get"],
+        "cost of storage a month": stored / 1e9 * PRICES["gb_month"],
+    }
+
+
+def tables() -> None:
+    """Print the table of docs/scale.md."""
+    sizes = (1, 10, 100)
+    found = [sized(size) for size in sizes]
+    print("| gzipped WARC | " + " | ".join(f"{size} TB" for size in sizes) + " |")
+    print("|---|" + "---|" * len(sizes))
+    for name in found[0]:
+        unit = "$" if name.startswith("cost") else ""
+        print(f"| {name} | " + " | ".join(unit + shown(column[name]) for column in found) + " |")
+
+
+def shown(value: float) -> str:
+    """Write two digits of a number; an estimate has no more."""
+    if not value:
+        return "0"
+    digits = max(0, 1 - floor(log10(abs(value))))
+    return f"{round(value, 1 - floor(log10(abs(value)))):,.{digits}f}"
+
+
 MEASURES = {
-    "crawl": measure_crawl, "text": measure_text, "mixture": measure_mixture,
-    "requests": measure_requests, "dagster": measure_dagster,
+    "crawl": measure_crawl, "text": measure_text, "text once": functools.partial(measure_text, copies=1),
+    "mixture": measure_mixture, "requests": measure_requests, "dagster": measure_dagster,
 }  # fmt: skip
 
 
@@ -315,6 +422,7 @@ def main() -> None:
     parser.add_argument("--measure", nargs="*", choices=[[], *MEASURES])
     chosen = parser.parse_args()
     if chosen.measure is None:
+        tables()
         return
     if not (DATA / "extraction").is_dir():
         print(json.dumps({"skipped": f"no data in {DATA}"}))

@@ -247,7 +247,7 @@ def _connected() -> Any:  # noqa: ANN401
         msg = f"{ADDRESS}={address}: {type(error).__name__}: {error}"
         raise CurationError(msg) from error
     finally:  # Ray takes the signal by which Dagster ends a run
-        if threading.current_thread() is threading.main_thread():
+        if threading.current_thread() is threading.main_thread() and handler is not None:
             signal.signal(signal.SIGTERM, handler)
     return ray
 

@@ -374,6 +374,11 @@ class Recipe(Section):
         """Names of the sources, in the recipe's order."""
         return tuple(source.name for source in self.sources)
 
+    @property
+    def processes(self) -> int:
+        """Workers on this machine; 0 is one a core. With Ray, `workers` counts tasks on all machines."""
+        return self.workers if self.engine == "processes" else 0
+
     def source(self, name: str) -> Source:
         """Return the source called `name`."""
         return next(source for source in self.sources if source.name == name)

@@ -111,7 +111,7 @@ def _mapped(
     """Map over the jobs: shards on the recipe's engine, what reads the whole corpus in this process's own."""
     todo, keys = functools.partial(run, work=work), [j.key for j in jobs]
     if recipe.engine == "processes" or BY_NAME[stage].partitions != "shard" or not jobs:
-        return engine.run_all(todo, jobs, keys, workers=recipe.workers, label=stage)
+        return engine.run_all(todo, jobs, keys, workers=recipe.processes, label=stage)
     with alike(recipe, jobs[0].shard) as said:
         return engine.run_all(
             todo, jobs, keys,

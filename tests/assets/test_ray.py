@@ -38,6 +38,11 @@ def on_ray(path: Path, workers: int = 0) -> Path:
     """Make a recipe use the cluster."""
     text = path.read_text("utf-8").replace("workers = 1", f'workers = {workers}\nengine = "ray"')
     path.write_text(text, "utf-8")
+    recipe = load(path)
+    assert (recipe.workers, recipe.processes) == (
+        workers,
+        0,
+    )  # of the cluster; on this machine one a core
     return path
 
 
@@ -48,6 +53,11 @@ def node() -> Iterator[None]:
         cluster.add(cpus=2)
         for name, value in cluster.environment.items():
             patch.setenv(name, value)
+        before = signal.getsignal(signal.SIGTERM)
+        engine_ray._connected()
+        assert (
+            signal.getsignal(signal.SIGTERM) == before
+        )  # Ray would take it, and Dagster could end no run
         yield
         engine_ray.disconnect()
 
@@ -176,6 +186,24 @@ def test_a_node_killed_mid_run_costs_its_own_shards_only(curated, fresh, instanc
     assert found(lineage) == outputs(curated[2])
     shards = lineage.partitions("annotated")
     assert ray_cluster.tries(begun) == {key: 1 + (key in lost) for key in sorted(shards)}
+
+
+@pytest.mark.slow
+def test_a_run_outside_the_cluster(tmp_path, monkeypatch):
+    with ray_cluster.cluster() as cluster:
+        cluster.add()
+        for name, value in cluster.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("RAY_ADDRESS", f"ray://{cluster.client_address}")
+        try:
+            orders = [("square", 1), ("refuse", 2), ("die once", 3)]
+            outcomes = run(orders, tmp_path, alike=ray_cluster.everywhere)
+            with pytest.raises(CurationError, match="is not like"):
+                run([("square", 2)], tmp_path, alike=ray_cluster.here_only)
+        finally:
+            engine_ray.disconnect()
+    assert [o.result for o in outcomes] == [1, None, 9]
+    assert type(outcomes[1].error) is IntegrityError
 
 
 def test_what_machines_must_have_in_common(fresh, tmp_path):
