@@ -62,7 +62,7 @@ CONSTANTS: dict[str, Any] = {
         "GET": 62,
         "HEAD": 22,
     },  # through all stages, of one part
-    "dagster_cpu_ms": 0.0,
+    "dagster_cpu_ms": 50,  # a shard and stage, beside the work
 }
 # Assumed, not measured: list prices of a large cloud, to the cent; look at your own.
 PRICES = {"core_hour": 0.04, "put": 5e-6, "get": 4e-7, "gb_month": 0.023}
