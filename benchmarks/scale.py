@@ -153,12 +153,13 @@ def measure(
         command = [sys.executable, __file__, "--drive", str(folder), what, str(count)]
         nodes_before, before = cpu_of(cluster), resource.getrusage(resource.RUSAGE_CHILDREN)
         began = time.monotonic()
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "start_new_session": True}
         driver = subprocess.Popen(command, env=environment, **pipes)  # type: ignore[call-overload]  # noqa: S603 - ours
         with driver, driver.stdin as going_on, driver.stdout as out:
             line = out.readline()
             wall = time.monotonic() - began
             nodes_cpu = cpu_of(cluster) - nodes_before  # Ray's workers end with the driver
+            peak = max(map(peak_rss_mb, [*ray_cluster.Node(driver).pids(), *pids(cluster)]))
             going_on.close()
         if driver.returncode:
             sys.exit(driver.returncode)
@@ -167,24 +168,35 @@ def measure(
     said = json.loads(line)
     return {
         "engine": label, "wall_s": round(wall, 1), "cpu_s": round(cpu, 1), "mb": round(megabytes, 1),
+        "peak_rss_mb": peak, "load": round(os.getloadavg()[0], 1),
     } | said  # fmt: skip
 
 
 def cpu_of(cluster: Any) -> float:  # noqa: ANN401 - of tests/
     """Return the CPU seconds of the nodes' processes so far, those that ended included."""
     ticks = 0
-    for node in cluster.nodes:
-        for pid in node.pids():
-            fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rsplit(")", 1)[1].split()
-            ticks += sum(map(int, fields[11:15]))
+    for pid in pids(cluster):
+        fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rsplit(")", 1)[1].split()
+        ticks += sum(map(int, fields[11:15]))
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def peak_rss_mb(pid: int) -> int:
+    """Return the most memory a process has held so far."""
+    status = Path(f"/proc/{pid}/status").read_text("utf-8")
+    return next(int(line.split()[1]) // 1024 for line in status.splitlines() if "VmHWM" in line)
+
+
+def pids(cluster: Any) -> list[int]:  # noqa: ANN401 - of tests/
+    """List the processes of all nodes."""
+    return [pid for node in cluster.nodes for pid in node.pids()]
 
 
 def main() -> None:
     """Print a line for every engine and size."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--copies", type=int, default=4)
-    parser.add_argument("--tiny", type=int, default=200)
+    parser.add_argument("--tiny", type=int, default=200, help="0: only the pages")
     parser.add_argument("--drive", nargs=3, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.drive:
@@ -205,7 +217,7 @@ def main() -> None:
         print(json.dumps({"what": "crawl"} | line), flush=True)
     print(json.dumps({"same files": len(outputs) == 1}), flush=True)
     few = max(10, chosen.tiny // 10)
-    for kind in ENGINES:
+    for kind in ENGINES if chosen.tiny else ():
         small, large = (
             measure(lambda folder, n=n: tiny(folder, n), kind) for n in (few, chosen.tiny)
         )
