@@ -1,6 +1,7 @@
 """The engine "ray": outcomes as of processes, nodes that differ or die, cancelling; the graph gives the same files."""
 
 import os
+import pickle
 import signal
 import threading
 import time
@@ -186,6 +187,18 @@ def test_a_node_killed_mid_run_costs_its_own_shards_only(curated, fresh, instanc
     assert found(lineage) == outputs(curated[2])
     shards = lineage.partitions("annotated")
     assert ray_cluster.tries(begun) == {key: 1 + (key in lost) for key in sorted(shards)}
+
+
+def test_a_node_that_joins_later_is_asked_with_its_first_shard(tmp_path):
+    payload = pickle.dumps((ray_cluster.job, ("square", 2, tmp_path)))
+    unlike = pickle.dumps((ray_cluster.everywhere, {"same": "y", "more": "z"}))
+    result, error = engine_ray._task(unlike, payload)
+    assert result is None
+    assert isinstance(error, CurationError)
+    assert "more: absent, expected z\n  same: x, expected y\n" in str(error)
+    assert list(tmp_path.iterdir()) == []
+    alike_ = pickle.dumps((ray_cluster.everywhere, ray_cluster.everywhere()))
+    assert engine_ray._task(alike_, payload) == (4, None)
 
 
 @pytest.mark.slow
