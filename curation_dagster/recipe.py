@@ -23,6 +23,7 @@ from curation_dagster.recipe_repeats import (  # noqa: TC001 - pydantic reads th
 from curation_dagster.recipe_steps import Step  # noqa: TC001 - pydantic reads it at run time
 from curation_dagster.section import File, Place, Section, Share
 
+Engine = Literal["processes", "ray"]
 NAME = r"^[a-z0-9][a-z0-9-]*$"
 
 
@@ -386,6 +387,10 @@ class Recipe(Section):
     pilot: Share | None = Field(
         default=None, description="Only about this share of the shards, a keyed sample."
     )
+    engine: Engine = Field(
+        default="processes",
+        description="ray: tasks on the cluster that RAY_ADDRESS names, an extra; docs/scale.md.",
+    )
     sources: tuple[Source, ...] = Field(min_length=1)
     ingest: Ingest = Ingest()
     steps: tuple[Step, ...] = Field(min_length=1, description="Edits and judges, in order.")
@@ -408,6 +413,11 @@ class Recipe(Section):
         trained = self.score.classifier
         named = {*trained.good.shards, *trained.ordinary.shards} if trained else ()
         return tuple(sorted(named))
+
+    @property
+    def processes(self) -> int:
+        """Workers on this machine; 0 is one a core. With Ray, `workers` counts tasks on all machines."""
+        return self.workers if self.engine == "processes" else 0
 
     def source(self, name: str) -> Source:
         """Return the source called `name`."""

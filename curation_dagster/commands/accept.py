@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from curation_dagster import gate_judge, gates
+from curation_dagster.commands import person
 from curation_dagster.counted import counted
 from curation_dagster.errors import RecipeError
 
@@ -39,7 +39,7 @@ def accept(lineage: Lineage, stage: str, because: str, by: str | None) -> Accept
     for gate in found:
         click.echo(f"accepted: {gate.said}")
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    return gates.accept(lineage.store, found, by or _user(), at, because.strip())
+    return gates.accept(lineage.store, found, person.who(by), at, because.strip())
 
 
 def listed(lineage: Lineage) -> list[dict[str, Any]]:
@@ -85,16 +85,3 @@ def _state(row: dict[str, Any]) -> str:
     if row["judged"] < row["shards"] or not row["shards"]:
         parts.append(f"{row['judged']} of {counted(row['shards'], 'shard')} computed")
     return ", ".join(parts) or "passed"
-
-
-def _user() -> str:
-    """Name who is logged in.
-
-    Raises:
-        RecipeError: the system does not say.
-    """
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError) as error:
-        msg = "who accepts this? the system does not say; name yourself with --by"
-        raise RecipeError(msg) from error

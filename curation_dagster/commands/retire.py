@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from curation_dagster import plan, retired
+from curation_dagster.commands import person
 from curation_dagster.counted import counted
 from curation_dagster.errors import RecipeError
 from curation_dagster.store import Store
@@ -34,7 +34,7 @@ def retire(recipe: Recipe, source: str, because: str, by: str | None) -> None:
         raise RecipeError(f"score.classifier: is trained on {', '.join(lost)}; name other shards")
     shards = [shard for shard in plan.shards(recipe, store) if shard.source == source]
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    retired.retire(store, retired.Retirement(source, because, by or getpass.getuser(), at))
+    retired.retire(store, retired.Retirement(source, because, person.who(by), at))
     click.echo(
         f"{source}: {counted(len(shards), 'shard')} out of every corpus over {recipe.root}. The next run makes anew "
         f"what all shards are read for; files of the source stay until `curate gc {recipe.name}`, published "

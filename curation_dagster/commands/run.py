@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from curation_dagster import plan
+from curation_dagster import engine_ray, plan
 from curation_dagster.commands import damage, pilot
 from curation_dagster.commands.look import print_funnel, print_mixture
 from curation_dagster.commands.progress import watched
@@ -51,6 +51,8 @@ def run(recipe: Recipe, folder: Path, options: Options) -> int:
     if options.pilot is not None:
         return _pilot(recipe, folder, options, options.pilot)
     console = Console(stderr=True)
+    if recipe.engine == "ray":
+        engine_ray.require()
     wanted, shards, lineage = _prepare(recipe, options, console)
     lineage.store.sweep()
     instance_.quiet()

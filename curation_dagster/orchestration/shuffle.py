@@ -44,7 +44,11 @@ def spilled(
                 _spill, recipe=recipe, outputs=outputs, wanted=wanted, folder=folder
             )
             outcomes = engine.run_all(
-                read, jobs, list(lineage.shards), workers=recipe.workers, label="exported (reading)"
+                read,
+                jobs,
+                list(lineage.shards),
+                workers=recipe.processes,
+                label="exported (reading)",
             )
             if failed := [o.message for o in outcomes if o.error]:
                 raise CurationError("exported: cannot read\n" + "\n".join(failed))

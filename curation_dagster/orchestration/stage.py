@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from curation_dagster import engine, gate_judge, gates
+from curation_dagster.alike import alike
 from curation_dagster.errors import CurationError, GateError, StorageError
 from curation_dagster.job import Files, Job, Receipt, plan_job, reuse, run
 from curation_dagster.lineage import BY_NAME, Lineage, parents_of
@@ -93,10 +94,7 @@ def compute(
                 jobs.append(job)
         except CurationError as error:
             failed.append(str(error))
-    todo = functools.partial(run, work=work)
-    outcomes = engine.run_all(
-        todo, jobs, [j.key for j in jobs], workers=recipe.workers, label=stage
-    )
+    outcomes = _mapped(recipe, stage, jobs, work)
     for job, outcome in zip(jobs, outcomes, strict=True):
         if outcome.result is None:
             failed.append(outcome.message)
@@ -142,6 +140,20 @@ def refuse(lineage: Lineage, stage: str) -> None:
         gate_judge.refuse(lineage, stage)
     except GateError as error:
         raise dg.Failure(str(error), metadata={REFUSED: True}, allow_retries=False) from error
+
+
+def _mapped(
+    recipe: Recipe, stage: str, jobs: list[Job], work: Work
+) -> list[engine.Outcome[Receipt]]:
+    """Map over the jobs: shards on the recipe's engine, what reads the whole corpus in this process's own."""
+    todo, keys = functools.partial(run, work=work), [j.key for j in jobs]
+    if recipe.engine == "processes" or BY_NAME[stage].partitions != "shard" or not jobs:
+        return engine.run_all(todo, jobs, keys, workers=recipe.processes, label=stage)
+    with alike(recipe, jobs[0].shard) as said:
+        return engine.run_all(
+            todo, jobs, keys,
+            workers=recipe.workers, label=stage, engine=recipe.engine, alike=said,
+        )  # fmt: skip
 
 
 def finish(

@@ -180,6 +180,7 @@ def change(path: Path, old: str, new: str) -> Recipe:
 LATER = {"exported"}
 CHANGES = [
     pytest.param("workers = 1", "workers = 2", set(), None, id="workers"),
+    pytest.param("workers = 1", 'engine = "ray"', set(), None, id="engine"),
     pytest.param("[score.cl", "[gates]\nmin_retention = 0.5\n[score.cl", set(), None, id="gates"),
     pytest.param("shard_bytes = 1\n", "shard_bytes = 9\n", set(), None, id="shard_bytes"),
     pytest.param(

@@ -474,6 +474,7 @@ def with_file(recipe_text: str) -> str:
             'root = "store"', 'root = "s3://b"\nendpoint_url = "http://x"', True, id="root"
         ),
         pytest.param('root = "store"', 'root = "store"\nworkers = 7', True, id="workers"),
+        pytest.param('root = "store"', 'root = "store"\nengine = "ray"', True, id="engine"),
         pytest.param("in/*.jsonl", "elsewhere/*.jsonl", True, id="place of the inputs"),
         pytest.param('root = "store"', 'root = "store" # so', True, id="comment"),
         pytest.param("seed = 1", "seed = 2", False, id="seed"),
