@@ -206,7 +206,7 @@ def run(
     """Materialize RECIPE's stages through Dagster; what is current is reused.
 
     Exit codes: 0 done, 1 a partition failed (the others are committed; run again to go on), 3 a
-    check failed.
+    check failed, or a gate refused (`curate gates`).
     """
     from curation_dagster.commands import run as run_
 
