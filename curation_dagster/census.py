@@ -125,6 +125,7 @@ def _foreign(lineage: Lineage, stage: Stage, shards: set[str]) -> Iterator[Findi
     else:  # other recipes have other phases: what was made here says so
         records = {*store.names(f"{RECORDS}/{stage.name}")}
         made = {name.rsplit(".", 2)[1] for name in records}
-        strange = [ref for ref in refs if ref.input not in made]
+        current = {lineage.current(stage.name, key) for key in lineage.partitions(stage.name)}
+        strange = [ref for ref in refs if ref.input not in made and ref not in current]
         why = "nothing says what it was made from"
     yield from (Finding("foreign", stage.name, ref.name, why) for ref in strange)

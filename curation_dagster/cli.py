@@ -213,7 +213,7 @@ def run(
     A pilot is a recipe RECIPE-pilot over the same root: what it computes of single shards the whole run reuses.
 
     Exit codes: 0 done, 1 a partition failed (the others are committed; run again to go on), 3 a
-    check failed.
+    check failed, or a gate refused (`curate gates`).
     """
     from curation_dagster.commands import run as run_
 

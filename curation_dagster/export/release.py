@@ -156,7 +156,8 @@ def is_done(lineage: Lineage, stage: str, partition: str) -> bool:
 def damaged_renderings(store: Store, release: str) -> list[str]:
     """Read a published release and name the files that are not what its SHA256SUMS says."""
     folder = f"releases/{release}"
-    if not {MANIFEST, SUMS} <= {*store.names(folder)}:
+    listed = {*store.names(folder)}
+    if not {MANIFEST, SUMS} <= listed or WITHDRAWN in listed:
         return []
     wrong = []
     for name, wanted in _sums(store, folder).items():

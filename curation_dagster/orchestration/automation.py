@@ -227,18 +227,16 @@ def _requests(
 ) -> tuple[list[dg.RunRequest], list[str]]:
     """Make a request of each range of free partitions; return those, and the ranges that failed too often."""
     requests, given_up = [], []
+    because: list[str] = []  # what was refused before it was accepted is no attempt
+    if group[0].name in gates.BLOCKED:
+        because = [said.name for _, said in gates.accepted(lineage)]
     for some in _ranges(keys, free, recipe.automation.shards_per_run):
         work = [lineage.made_from(group[0].name, k) for k in some]
         asked = [
             [s.name, s.code_version, libraries(recipe, s.name), sections(recipe, s.name, some[0])]
             for s in group
         ]
-        because = (
-            [a.name for _, a in gates.accepted(lineage)] if group[0].name in gates.BLOCKED else []
-        )
-        work_key = short_hash(
-            [asked, some, work, *because]
-        )  # what was refused before is no attempt
+        work_key = short_hash([asked, some, work, *because])
         failed = dg.RunsFilter(tags={WORK_TAG: work_key}, statuses=_ENDED_BADLY)
         attempts = instance.get_runs_count(failed)
         if attempts >= recipe.automation.max_attempts:

@@ -54,7 +54,11 @@ def instance(folder: Path) -> Iterator[dg.DagsterInstance]:
 
 def _opened(found: Path) -> dg.DagsterInstance:
     """Open the instance of a home, one process at a time: two that make its tables at once stop one another."""
-    with (found / ".opening.lock").open("w") as lock:
+    try:
+        lock = (found / ".opening.lock").open("w")
+    except OSError:  # a home that cannot be written: its tables are in a server
+        return dg.DagsterInstance.get()
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         return dg.DagsterInstance.get()
 

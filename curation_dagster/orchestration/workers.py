@@ -25,9 +25,8 @@ _BUSY: Final = (
     dg.DagsterRunStatus.STARTING,
     *_AT_WORK,
 )
-_SILENT_S: Final = (
-    60  # from the start of a run to its first step, which names the process: a second or two
-)
+# From the start of a run to its first step, which names the process, it is a second or two.
+_SILENT_S: Final = 60
 
 
 def mark(context: dg.AssetExecutionContext) -> None:
