@@ -1,6 +1,6 @@
 """Plant benchmark questions in pages, so that the demo has real contamination to find.
 
-An item marked `planted` is written in full into a few pages of prose as an exercise, and rephrased into one more; the
+An item marked `planted` is written in full into a few pages of prose as an exercise, and rephrased into as many; the
 others appear nowhere. Which pages carry it follows from a hash of the item's id and the page's address.
 """
 
@@ -23,7 +23,7 @@ BENCHMARK = Path(__file__).parents[2] / "recipes" / "demo-benchmark.jsonl"
 """The questions of the demo, beside the recipes of the repository."""
 
 PAGES_PER_ITEM = 3
-"""Pages that carry one planted question."""
+"""Pages that carry one planted question, and pages that carry it rephrased: filters and dedup reject some of them."""
 
 MIN_PROSE_WORDS = 150
 """A page that carries a question has at least this many words in paragraphs ..."""
@@ -69,10 +69,9 @@ def plant(shelves: dict[str, list[Sheet]], items: list[Item]) -> dict[str, list[
     planted = {name: list(sheets) for name, sheets in shelves.items()}
     free = set(rich)
     chosen = [item for item in items if item.planted]
-    wanted = [(item, item.question) for item in chosen] * PAGES_PER_ITEM
-    wanted[len(chosen) : len(chosen)] = [
-        (item, item.rephrased) for item in chosen if item.rephrased
-    ]
+    wanted = [(item, item.question) for item in chosen]
+    wanted += [(item, item.rephrased) for item in chosen if item.rephrased]
+    wanted *= PAGES_PER_ITEM
     for item, text in wanted[
         : len(rich)
     ]:  # in turns: a small site has every question before a second

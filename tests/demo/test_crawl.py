@@ -195,8 +195,8 @@ def test_plant_writes_each_question_into_its_own_pages_of_prose() -> None:
         "stdlib"
     ]
     texts = [sheet.content for sheet, before in zip(both, shelf, strict=True) if sheet != before]
-    assert len(texts) == PAGES_PER_ITEM + 1
-    assert sum("Is one below two and three?" in text for text in texts) == 1
+    assert len(texts) == 2 * PAGES_PER_ITEM
+    assert sum("Is one below two and three?" in text for text in texts) == PAGES_PER_ITEM
 
 
 def html(folder: Path) -> dict[str, bytes]:
