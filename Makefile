@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/bash
 
-.PHONY: help setup lock format check test test-slow demo docs ui bench
+.PHONY: help setup lock format check test test-slow demo docs screenshots ui bench
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -49,6 +49,9 @@ demo: setup ## Crawl the documentation on this machine and curate it, from WARC 
 
 docs: setup ## docs/signals.md, out of the code
 	$(BIN)/curate signals --markdown > docs/signals.md.new && mv docs/signals.md.new docs/signals.md
+
+screenshots: setup ## docs/images, out of the demo in the UI; needs Chromium
+	PYTHONPATH=tests $(BIN)/python docs/screenshots.py
 
 ui: setup ## The Dagster UI on http://127.0.0.1:3000
 	$(BIN)/curate ui

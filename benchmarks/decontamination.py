@@ -6,7 +6,8 @@ benchmarks are loaded. Its own item's score counts, or -1 if it was not even a c
 the *hardest negatives* pass: the best score a text has for another item of the same benchmark. `shipped` is the recall
 at the default thresholds. Pairs whose sides have fewer than eight words are left out. Intervals are Wilson's, 95 %.
 `clean` searches text that holds no item, at the default thresholds, and shows each hit; with rerank too, by the models
-that --rerank-clean names. MiniLM takes hours for all of it: --clean N takes N documents of each set, evenly spread.
+that --rerank-clean names. `alone` loads one benchmark at a time and uses the default
+thresholds. MiniLM takes hours for all of it: --clean N takes N documents of each set, evenly spread.
 
     python benchmarks/decontamination.py [--sample N] [--minilm FOLDER] [--clean N] [--only STEP …]
         [--rerank-clean MODEL …]
@@ -54,7 +55,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=0, help="rephrased texts of a set; 0: all")
     parser.add_argument("--minilm", type=Path, help="folder of all-MiniLM-L6-v2")
     parser.add_argument("--clean", type=int, default=8000, help="documents of clean text")
-    steps = ("ngrams", "rare_terms", "noise", "static", "minilm", "chinese", "clean")
+    steps = ("ngrams", "rare_terms", "noise", "static", "minilm", "chinese", "alone", "clean")
     parser.add_argument("--only", nargs="*", choices=steps, default=steps)
     parser.add_argument("--rerank-clean", nargs="*", choices=("static", "minilm"), default=())
     chosen = parser.parse_args()
@@ -69,6 +70,9 @@ def main() -> None:
         show(noise(table({"gsm8k": benchmarks["gsm8k"]}), benchmarks["gsm8k"]))
     if "chinese" in chosen.only:
         chinese(items)
+    if "alone" in chosen.only:
+        for name in PAIRED:
+            show(alone(name, table({name: benchmarks[name]}), pairs[name]))
     if "clean" in chosen.only:
         six = table({name: benchmarks[name] for name in SIX})
         for step in ("rare_terms", *chosen.rerank_clean):
@@ -246,6 +250,20 @@ def recalls(
         }
         for name in pairs
     ]
+
+
+def alone(name: str, items: pl.DataFrame, pairs: list[tuple[int, str]]) -> dict[str, object]:
+    """Search rephrased texts, and every fourth clean document, for the items of their own benchmark only."""
+    index = rare_terms.build(items, config(items))
+    found = index.find(pl.Series([text for _, text in pairs]))
+    hits = set(found.select("doc", "item").iter_rows())
+    own = sum((doc, str(item)) in hits for doc, (item, _) in enumerate(pairs))
+    texts = pl.read_parquet(DATA / "bench/text-8000.parquet", columns=["text"])["text"]
+    clean_texts = texts.gather_every(4)
+    return {
+        "step": "alone", "set": name, "pairs": len(pairs), "shipped": rate(own, len(pairs)),
+        "clean_documents": len(clean_texts), "hits": index.find(clean_texts)["doc"].n_unique(),
+    }  # fmt: skip
 
 
 def settings_of(step: str, minilm: Path | None) -> dict[str, object]:

@@ -34,6 +34,17 @@ name = "main"
 tokens = 1000
 weights = { many = 1 }
 """
+TICK = """
+import sys
+from pathlib import Path
+import dagster as dg
+from curation_dagster.orchestration import automation, instance
+from curation_dagster.recipe_file import load
+instance.quiet()
+with dg.DagsterInstance.get() as opened, dg.build_sensor_context(instance=opened) as context:
+    sensor = automation.sensor(load(Path(sys.argv[1])))
+    assert sensor.evaluate_tick(context).run_requests
+"""
 LOAD = "from curation_dagster.definitions import defs; list(defs.resolve_all_asset_specs())"
 
 
@@ -63,6 +74,7 @@ def main() -> None:
             (f"curate run of {chosen.run_shards} shards", [*run, some]),
             (f"curate run of {chosen.run_shards} shards, current", [*run, some]),
             ("code location", [sys.executable, "-W", "ignore", "-c", LOAD]),
+            ("sensor, one look", [sys.executable, "-W", "ignore", "-c", TICK, str(recipe)]),
             ("curate status", [*curate, "status", str(recipe)]),
         ):
             measure(label, command, folder)

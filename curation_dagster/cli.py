@@ -102,7 +102,7 @@ def find_lineage(doc_id: str) -> Lineage:
     Raises:
         RecipeError: when none of recipes/ has.
     """
-    from curation_dagster.commands.explain import locate
+    from curation_dagster.commands.explain import locate, why_out
     from curation_dagster.recipe_file import recipe_folder
 
     for path in sorted(recipe_folder().glob("*.toml")):
@@ -110,7 +110,7 @@ def find_lineage(doc_id: str) -> Lineage:
             lineage = open_lineage(str(path))
         except RecipeError:
             continue  # a broken recipe has no documents
-        if locate(lineage, doc_id):
+        if locate(lineage, doc_id) or why_out(lineage, doc_id):
             return lineage
     msg = (
         f"{doc_id}: no recipe in {recipe_folder()} has planned such documents; name one by --recipe"
@@ -198,23 +198,44 @@ def plan(recipe: str) -> None:
 )
 @click.option("--no-plan", is_flag=True, help="Do not look for new input files first.")
 @click.option(
+    "--pilot",
+    metavar="SHARE",
+    help="Only about this share of the shards, such as 1%, from end to end; then say what the whole would come to.",
+)
+@click.option(
     "--dry-run", is_flag=True, help="Say what would be computed, why, and about how long it takes."
 )
 def run(
-    recipe: str, first: str | None, last: str | None, shards: str | None, force: bool, no_plan: bool, dry_run: bool
+    recipe: str, shards: str | None, no_plan: bool, pilot: str | None, dry_run: bool, **wanted: Any  # noqa: ANN401
 ) -> None:  # fmt: skip
     """Materialize RECIPE's stages through Dagster; what is current is reused.
 
+    A pilot is a recipe RECIPE-pilot over the same root: what it computes of single shards the whole run reuses.
+
     Exit codes: 0 done, 1 a partition failed (the others are committed; run again to go on), 3 a
-    check failed.
+    check failed, or a gate refused (`curate gates`).
     """
     from curation_dagster.commands import run as run_
 
+    if pilot and shards:
+        raise click.UsageError("--pilot chooses the shards; leave out --shards")
     options = run_.Options(
-        first, last, tuple(shards.split(",")) if shards else None, force, plan=not no_plan
+        **wanted,
+        shards=tuple(shards.split(",")) if shards else None,
+        plan=not no_plan,
+        pilot=_share(pilot) if pilot else None,
     )
     loaded, folder = open_recipe(recipe), home_of(find_recipe(recipe))
     raise SystemExit((run_.dry_run if dry_run else run_.run)(loaded, folder, options))
+
+
+def _share(text: str) -> float:
+    from curation_dagster.commands.pilot import share_of
+
+    try:
+        return share_of(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is no share such as 1% or 0.01") from error
 
 
 @main.command()
@@ -226,7 +247,12 @@ def run(
 @click.option("--wait", is_flag=True, help="Watch it to its end and compare with the store.")
 @click.option("--cancel", "backfill", metavar="ID", help="Stop a backfill instead.")
 @click.option(
-    "--url", default="http://127.0.0.1:3000", show_default=True, help="The Dagster web server: `curate ui`."
+    "--url",
+    default="http://127.0.0.1:3000",
+    show_default=True,
+    envvar="CURATE_URL",
+    show_envvar=True,
+    help="The Dagster web server: `curate ui`, or a proxy: https://NAME:PASSWORD@HOST.",
 )  # fmt: skip
 def backfill(recipe: str, url: str, backfill: str | None, **wanted: Any) -> None:  # noqa: ANN401 - Options' fields
     """Have the Dagster daemon compute what is not current of RECIPE's stages, as a backfill the UI shows.
@@ -267,6 +293,29 @@ def status(recipe: str, verify: bool, as_json: bool) -> None:
 
 @main.command()
 @click.argument("recipe")
+@click.option("--repair", is_flag=True, help="Mend it: remove damaged files, run what is lacking.")
+@click.option(
+    "--verify", is_flag=True, help="Read every current file and compare it with its name."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def reconcile(recipe: str, repair: bool, verify: bool, as_json: bool) -> None:
+    """Compare what RECIPE's root should hold with what it holds, and with what Dagster believes.
+
+    Missing: no file. Stale: made from something else. Foreign: no plan or recipe accounts for it. Damaged: not what its
+    name says. Interrupted: a plan, a release or a run whose process was killed.
+
+    Exit codes: 0 all is there, or was repaired; 1 something is off.
+    """
+    from curation_dagster.commands import reconcile as reconcile_
+
+    loaded, folder = open_recipe(recipe), home_of(find_recipe(recipe))
+    raise SystemExit(
+        reconcile_.reconcile(loaded, folder, repair=repair, verify=verify, as_json=as_json)
+    )
+
+
+@main.command()
+@click.argument("recipe")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def funnel(recipe: str, as_json: bool) -> None:
     """Print documents, bytes and tokens in and out of every stage of RECIPE, and why documents were rejected."""
@@ -277,7 +326,7 @@ def funnel(recipe: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=1))
     else:
-        look.print_funnel(found)
+        look.print_funnel(found, most=None)
 
 
 @main.command()
@@ -359,7 +408,74 @@ def gc(recipe: str, keep_days: float, yes: bool) -> None:
     space.gc(open_recipe(recipe), find_recipe(recipe), keep_days=keep_days, yes=yes)
 
 
+@main.command()
+@click.argument("recipe")
+@click.argument("source", required=False)
+@click.option("--because", help="The reason, kept with the date and the user's name.")
+@click.option("--by", help="Who decided; default: the user of this machine.")
+@click.option("--undo", is_flag=True, help="Bring the source back.")
+def retire(
+    recipe: str, source: str | None, because: str | None, by: str | None, undo: bool
+) -> None:
+    """Take SOURCE out of every corpus over RECIPE's root; without SOURCE, list what is out.
+
+    Its shards are in no graph any more, new files are not planned, and the next run computes what depends on all
+    shards without them. Nothing is removed: `curate gc` does that, `curate takedown --erase` removes texts
+    from published files too.
+    """
+    from curation_dagster.commands import retire as retire_
+
+    loaded = open_recipe(recipe)
+    if source is None:
+        retire_.tell(loaded)
+    elif undo:
+        retire_.restore(loaded, source)
+    elif because:
+        retire_.retire(loaded, source, because, by)
+    else:
+        raise click.UsageError("say why: --because TEXT; or --undo")
+
+
 TARGET = click.argument("target", nargs=-1, required=True, metavar="[RECIPE] STAGE")
+
+
+@main.command()
+@click.argument("recipe")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def gates(recipe: str, as_json: bool) -> None:
+    """List what of RECIPE's corpus is outside of its gates: retention, licences, probes; open or accepted.
+
+    Judges the files that are there; nothing is computed or written.
+
+    Exit codes: 0, 3 when a gate is open: `mixture` and all after it wait for `curate accept`.
+    """
+    from curation_dagster.commands import accept as accept_
+
+    lineage = open_lineage(recipe)
+    rows = accept_.listed(lineage)
+    told = [json.dumps(rows, indent=1)] if as_json else accept_.tell(lineage.recipe.name, rows)
+    click.echo("\n".join(told))
+    if any(row["open"] for row in rows):
+        raise SystemExit(accept_.CHECK_FAILED)
+
+
+@main.command()
+@TARGET
+@click.option("--because", required=True, help="Why this is right; the release tells it.")
+@click.option("--by", help="Who says so; default: the user's name.")
+def accept(target: tuple[str, ...], because: str, by: str | None) -> None:
+    """Accept what of STAGE is outside of its gates, so that the corpus goes on. Default RECIPE: demo.
+
+    Covers what is open now: a shard that changes, or a new limit, is asked about again. The record lies under gates/ in
+    the root and is part of the release.
+
+    Exit codes: 0, 2 when no gate of STAGE is open, or for a wrong call or recipe.
+    """
+    from curation_dagster.commands import accept as accept_
+
+    recipe, stage = split_target(target, ("RECIPE", "STAGE"))
+    said = accept_.accept(open_lineage(recipe), stage, because, by)
+    click.echo(f"by {said.by}, because {said.because}; next: curate run {recipe}")
 
 
 @main.command()
@@ -490,12 +606,20 @@ def takedown(recipe: str, **chosen: Any) -> None:  # noqa: ANN401 - `takedown.Op
 def diff(recipe: str, other: str, samples: int, as_json: bool) -> None:
     """Show of which documents RECIPE and OTHER think differently: how many, by both verdicts, with samples.
 
-    Both must have planned the same files, as two recipes over one root have; nothing is computed.
+    Both must have planned the same files, as two recipes over one root have; nothing is computed. Two manifests
+    (ROOT/releases/NAME/manifest.json, older ones at ROOT/release/*.json) are compared by what they ship.
 
     Exit codes: 0, 1 when there is nothing current to compare, 2 for a wrong call or recipe.
     """
     from curation_dagster.commands import diff as diff_
+    from curation_dagster.commands import diff_releases
 
+    if diff_releases.is_manifest(recipe) != diff_releases.is_manifest(other):
+        raise click.UsageError("compare two recipes, or two manifests (.json)")
+    if diff_releases.is_manifest(recipe):
+        before, after = diff_releases.read(recipe), diff_releases.read(other)
+        diff_releases.show(diff_releases.compare(before, after, samples), as_json=as_json)
+        return
     diff_.show(diff_.compare(open_lineage(recipe), open_lineage(other), samples), as_json=as_json)
 
 
@@ -770,12 +894,24 @@ def warmup(every: bool) -> None:
 
 
 @main.command()
-@click.option("--port", default=3000, show_default=True, help="Port on 127.0.0.1.")
-def ui(port: int) -> None:
-    """Open the Dagster UI on loopback, with the run history, lineage, checks and metadata of every recipe."""
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=3000, show_default=True, help="Port to listen on.")
+@click.option(
+    "--read-only", is_flag=True, help="Pages to look at: nothing can be launched; no daemon."
+)
+@click.option(
+    "--without-login", is_flag=True, help="Listen on an address that others reach, knowing that the pages ask nobody."
+)  # fmt: skip
+def ui(host: str, port: int, read_only: bool, without_login: bool) -> None:
+    """Open the Dagster UI on loopback, with the run history, lineage, checks and metadata of every recipe.
+
+    An address that others may reach is refused: the pages have no login and launch code.
+    """
     from curation_dagster.commands import ui as ui_
 
-    ui_.serve(port)
+    if not without_login:
+        ui_.refuse(host, read_only=read_only)
+    ui_.serve(host, port, read_only=read_only)
 
 
 if __name__ == "__main__":

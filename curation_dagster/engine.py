@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import multiprocessing
 import os
+import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextvars import ContextVar
@@ -20,6 +21,8 @@ from curation_dagster.errors import CurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from curation_dagster.recipe import Engine
 
 T = TypeVar("T")
 J = TypeVar("J")
@@ -56,20 +59,29 @@ def run_all(
     *,
     workers: int = 0,
     label: str = "",
+    engine: Engine = "processes",
+    alike: Callable[[], dict[str, str]] | None = None,
 ) -> list[Outcome[T]]:
     """Call `function` on every job, on `workers` processes (0: one a core); never raises for a job.
 
     A worker that dies (killed, out of memory) takes down the pool, not the run: what had not
     finished is run again, one job at a time, so that the job that kills its worker is the one that
-    fails.
+    fails. The engine "ray" takes nodes of a cluster for processes; `alike` says what they must share.
+
+    Raises:
+        CurationError: where the engine "ray" has no cluster, or one whose nodes differ.
     """
     if not jobs:
         return []
+    if engine == "ray":
+        from curation_dagster import engine_ray
+
+        return engine_ray.run_all(function, jobs, keys, workers=workers, label=label, alike=alike)
     workers = min(workers or cores(), len(jobs))
     if workers <= 1:
         return _inline(function, jobs, keys, label)
     done: dict[int, Outcome[T]] = {}
-    _tell(label, 0, len(jobs))
+    tell(label, 0, len(jobs))
     try:
         pool = _pool(workers)
         futures = {pool.submit(function, job): i for i, job in enumerate(jobs)}
@@ -79,13 +91,13 @@ def run_all(
             if isinstance(error, BrokenProcessPool):
                 raise error
             done[i] = Outcome(keys[i], None if error else future.result(), error)
-            _tell(label, len(done), len(jobs))
+            tell(label, len(done), len(jobs))
     except BrokenProcessPool:
         _drop_pools()
         for i in range(len(jobs)):
             if i not in done:
                 done[i] = _alone(function, jobs[i], keys[i])
-                _tell(label, len(done), len(jobs))
+                tell(label, len(done), len(jobs))
     return [done[i] for i in range(len(jobs))]
 
 
@@ -93,13 +105,13 @@ def _inline(
     function: Callable[[J], T], jobs: Sequence[J], keys: Sequence[str], label: str
 ) -> list[Outcome[T]]:
     outcomes: list[Outcome[T]] = []
-    _tell(label, 0, len(jobs))
+    tell(label, 0, len(jobs))
     for job, key in zip(jobs, keys, strict=True):
         try:
             outcomes.append(Outcome(key, function(job)))
         except Exception as error:  # noqa: BLE001 - whatever stops one job must not stop the others
             outcomes.append(Outcome(key, None, error))
-        _tell(label, len(outcomes), len(jobs))
+        tell(label, len(outcomes), len(jobs))
     return outcomes
 
 
@@ -125,7 +137,7 @@ def _new_pool(workers: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=_limit_threads,
+        initializer=_start_worker,
         initargs=(max(1, cores() // workers),),
     )
 
@@ -135,11 +147,25 @@ def _drop_pools() -> None:
         _pools.popitem()[1].shutdown(wait=False, cancel_futures=True)
 
 
-def _limit_threads(threads: int) -> None:
-    for name in _THREAD_LIMITS:
-        os.environ[name] = str(threads)
+def limits(threads: int) -> dict[str, str]:
+    """Return the environment that limits a worker's threads, where it is set before Polars is imported."""
+    return dict.fromkeys(_THREAD_LIMITS, str(threads))
 
 
-def _tell(label: str, done: int, total: int) -> None:
+def _start_worker(threads: int) -> None:
+    """Limit the threads of a worker, and let it end with the process it works for."""
+    os.environ.update(limits(threads))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Wait for the parent to end: one that is killed tells its workers nothing, and they would wait for ever."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
+
+
+def tell(label: str, done: int, total: int) -> None:
+    """Tell whoever watches how far a step is."""
     if watch := observer.get():
         watch(label, done, total)

@@ -1,4 +1,4 @@
-"""The four ways a curation run can fail, each with what the user does about it.
+"""The ways a curation run can fail, each with what the user does about it.
 
 A malformed record is not here: it is a rejected row with its reason, never an exception.
 """
@@ -32,5 +32,11 @@ class IntegrityError(CurationError):
     """A law broke, or a file is not what its name says. Stop and look; nothing was published."""
 
 
+class GateError(CurationError):
+    """A gate failed, and nobody has accepted that. Look at what failed, then edit the recipe or `curate accept`."""
+
+
 class StorageError(CurationError):
-    """The storage did not answer or refused. Retrying is sensible."""
+    """The storage did not answer or refused; `may_pass` says whether it may answer later."""
+
+    may_pass: bool = False

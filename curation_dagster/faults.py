@@ -109,8 +109,11 @@ def storage_errors(name: str) -> Iterator[None]:
     try:
         yield
     except _refusals() as error:
-        msg = f"{name}: {said(error)}"
-        raise StorageError(msg) from error
+        refusal = StorageError(f"{name}: {said(error)}")
+        refusal.may_pass = may_pass(
+            error
+        )  # an attribute goes with it from a worker; the cause does not
+        raise refusal from error
 
 
 def said(error: Exception, *, advise: bool = True) -> str:

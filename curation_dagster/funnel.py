@@ -39,8 +39,8 @@ def funnel(lineage: Lineage) -> dict[str, Any]:
     return {"recipe": lineage.recipe.name, "stages": stages}
 
 
-def top_reasons(stage: dict[str, Any], count: int = 3) -> list[tuple[str, int]]:
-    """Return the most frequent reasons for rejection in a stage."""
+def top_reasons(stage: dict[str, Any], count: int | None = 3) -> list[tuple[str, int]]:
+    """Return the most frequent reasons for rejection in a stage; all, without a `count`."""
     ranked = sorted(stage["rejected"].items(), key=lambda item: (-item[1], item[0]))
     return ranked[:count]
 

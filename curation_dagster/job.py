@@ -152,11 +152,12 @@ def run(job: Job, work: Callable[[Job, Files], dict[str, Any]]) -> Receipt:
         )
         summary = work(job, files)
         digest = short_hash(job.made_from)
+        # What lies beside the partition goes first: once the partition is there, nobody computes it again.
+        record = json.dumps(job.made_from, sort_keys=True).encode()
+        job.store.create(lineage_.record_name(job.stage, job.partition, digest), record)
         for name, draft in files.extra.items():
             job.store.publish(draft, job.stage, name, digest)
         ref = job.store.publish(files.draft, job.stage, job.partition, digest)
-        record = json.dumps(job.made_from, sort_keys=True).encode()
-        job.store.create(lineage_.record_name(job.stage, job.partition, digest), record)
     return Receipt(ref, computed=True, summary=summary, seconds=time.monotonic() - began)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Literal
 
-from curation_dagster import erased, plan, table
+from curation_dagster import erased, gates, plan, retired, table
 from curation_dagster.annotate import lid_model
 from curation_dagster.decontaminate import judge_questions
 from curation_dagster.dedup.minhash import Near, parameters
@@ -58,7 +58,7 @@ class Stage:
 _TEXT = ("raw", "annotated", "deduped")
 STAGES = (
     Stage("raw", "3", "shard"),
-    Stage("annotated", "3", "shard", same=("raw",), follows="raw"),
+    Stage("annotated", "4", "shard", same=("raw",), follows="raw"),
     Stage("cleaned", "2", "shard", same=("annotated",), follows="annotated"),
     Stage("fingerprinted", "2", "shard", same=("raw", "annotated", "cleaned"), follows="cleaned"),
     Stage("duplicates", "2", "none", whole=("fingerprinted",)),
@@ -72,7 +72,7 @@ STAGES = (
         follows="cleaned",
     ),
     Stage("classifier", "1", "none", whole=_TEXT, suffix="bin"),
-    Stage("scored", "1", "shard", same=_TEXT, one=("classifier",), follows="deduped"),
+    Stage("scored", "2", "shard", same=_TEXT, one=("classifier",), follows="deduped"),
     Stage("scanned", "2", "shard", same=_TEXT, follows="deduped"),
     Stage("trimmed", "1", "shard", same=(*_TEXT, "scanned")),
     Stage("mixture", "1", "none", whole=("scored", "scanned", "trimmed", "deduped")),
@@ -85,7 +85,7 @@ STAGES = (
         whole=(*_TEXT, "scored", "mixed", "decontaminated"),
         one=("mixture",),
     ),
-    Stage("release", "2", "none", whole=("exported",), suffix="json"),
+    Stage("release", "3", "none", whole=("exported",), suffix="json"),
 )
 BY_NAME = {stage.name: stage for stage in STAGES}
 
@@ -161,8 +161,9 @@ def sections(recipe: Recipe, stage: str, partition: str) -> dict[str, Any]:  # n
             unasked = ("action", "passage_action", "version", "licence", "split")
             items = [content(b) | dict.fromkeys(unasked) for b in clean_of.benchmarks]
             of_hits = {"benchmarks": items, "cut": None, "judge": _judged(clean_of)}
+            unsaid = dict.fromkeys(("max_false_positives", *clean_of.unnamed_steps))
             probes = {"probes": clean_of.probes.items}
-            return {"decontaminate": content(clean_of) | of_hits | probes}
+            return {"decontaminate": content(clean_of) | unsaid | of_hits | probes}
         case "trimmed":
             return {
                 "actions": actions,
@@ -197,6 +198,7 @@ def libraries(recipe: Recipe, stage: str) -> dict[str, str]:
         "duplicates": ("datasketch",) if recipe.dedup.near and recipe.dedup.threshold else (),
         "classifier": ("fasttext-community",),
         "scored": ("fasttext-community", "gigatoken"),
+        "scanned": ("numpy",) if recipe.decontaminate.runs("rerank") else (),
         "trimmed": ("gigatoken",),
     }
     used = {name: _version(name) for name in packages.get(stage, ())}
@@ -245,6 +247,7 @@ class Lineage:
         self.shards = {shard.key: shard for shard in plan.shards(recipe, store)}
         self._listed: dict[str, dict[str, list[Ref]]] = {}
         self._made_from: dict[tuple[str, str], dict[str, Any] | None] = {}
+        self.retired = {s: r for s, r in retired.of(store).items() if s in recipe.source_names}
         self.erasures = erased.Erasures.of(store)
 
     def partitions(self, stage: str) -> list[str]:
@@ -332,8 +335,7 @@ class Lineage:
     def keys_of(self, spec: Stage, parent: str) -> list[str]:
         """Return which partitions of a parent a stage reads, where it is not the same shard's."""
         if spec.name == "classifier" and self.recipe.score.classifier:
-            section = self.recipe.score.classifier
-            return sorted({*section.good.shards, *section.ordinary.shards})
+            return list(self.recipe.training_shards)
         return self.partitions(parent)
 
     def _ingredients(self, spec: Stage, partition: str) -> dict[str, Any] | None:
@@ -366,6 +368,8 @@ class Lineage:
                 ]
             )
             made_from["stages"] = {s.name: s.code_version for s in stages(self.recipe)}
+            if accepted := gates.accepted(self):
+                made_from["gates"] = [[gate.name, a.name] for gate, a in accepted]
         for parent, refs in parents.items():
             if parent in spec.slice:
                 slices = self.footer(refs[0])["slices"]

@@ -3,7 +3,9 @@
 Planning lists a source, groups the files no shard has yet into shards of about `shard_bytes`, and
 creates one file a shard, only if it is absent; the loser of a race plans again. Every plan is a
 *generation*: shards are ordered by generation, source and number, which is the order duplicates are
-decided in. A source belongs to the root: a recipe that names it differently is refused.
+decided in. So a plan is written down whole (`ROOT/plan/draft-N.json`) before its first shard, and one that was
+interrupted is finished, as it was, by the next. A source belongs to the root: a recipe that names it
+differently is refused.
 """
 
 from __future__ import annotations
@@ -16,17 +18,21 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
+from curation_dagster import retired
+from curation_dagster.chance import keyed_oracle
 from curation_dagster.errors import IntegrityError, RecipeError, StorageError
 from curation_dagster.faults import storage_errors
 from curation_dagster.store import filesystem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
     from curation_dagster.recipe import Recipe, Source
     from curation_dagster.store import Store
 
+FOLDER: Final = "plan"
 _DEFINITION: Final = "source.json"
+_PILOT: Final = 0x70696C6F74  # keys the sample
 _MAGIC: Final = frozenset("*?[")
 
 
@@ -71,20 +77,39 @@ def doc_prefix(source: str, path: str) -> str:
 
 
 def shards(recipe: Recipe, store: Store) -> list[Shard]:
-    """Read the planned shards of a recipe's sources, in plan order."""
-    found = [shard for source in recipe.sources for shard in _planned(store, source)]
+    """Read the planned shards of a recipe's sources, in plan order; not those of retired sources."""
+    out = retired.of(store)
+    found = [
+        shard
+        for source in _in_use(recipe, out)
+        for shard in _sampled(_planned(store, source), recipe)
+    ]
     return sorted(found, key=lambda s: (s.generation, s.source, s.number))
+
+
+def _sampled(planned: list[Shard], recipe: Recipe) -> list[Shard]:
+    """Leave a pilot its share of a source's shards, one at least, and those its classifier is trained on.
+
+    Keyed, so that a larger pilot has the shards of a smaller one.
+    """
+    if recipe.pilot is None or not planned:
+        return planned
+    draw = {shard.key: keyed_oracle(shard.key, _PILOT) for shard in planned}
+    most = max(min(draw.values()), int(recipe.pilot * 2**64) - 1)
+    return [s for s in planned if draw[s.key] <= most or s.key in recipe.training_shards]
+
+
+def _in_use(recipe: Recipe, out: Container[str]) -> list[Source]:
+    return [source for source in recipe.sources if source.name not in out]
 
 
 def stored(store: Store) -> dict[str, Shard]:
     """Return every shard of a root, whichever recipe planned it, by key; its inputs have no url."""
     found = {}
-    for source in store.folders("plan"):
-        names = [n for n in store.names(f"plan/{source}") if n.endswith(".json")]
-        for name in names:
-            if name != _DEFINITION:
-                shard = _read_shard(store, f"plan/{source}/{name}", "")
-                found[shard.key] = shard
+    for source in store.folders(FOLDER):
+        for name in _shard_names(store, f"{FOLDER}/{source}"):
+            shard = _read_shard(store, f"{FOLDER}/{source}/{name}", "")
+            found[shard.key] = shard
     return found
 
 
@@ -108,21 +133,106 @@ def plan(recipe: Recipe, store: Store, *, settled_s: float = 0) -> list[Shard]:
         RecipeError: when a source matches no file, or the root knows the source by another
             definition. IntegrityError: when a planned file has another size.
     """
+    finish(store)
     limit = time.time() - settled_s
+    sources = _in_use(recipe, retired.of(store))
     listed = {  # before writing
         s.name: [
             e
             for e in list_inputs(s, store.endpoint_url)
             if not settled_s or e[3].get("mtime", 0) <= limit
         ]
-        for s in recipe.sources
+        for s in sources
     }
-    generation = 1 + max((s.generation for s in shards(recipe, store)), default=-1)
-    return [
-        new
-        for source in recipe.sources
-        for new in _plan_source(source, store, generation, listed[source.name])
-    ]
+    for source in sources:
+        _define(source, store)
+    while True:
+        known = [s for source in recipe.sources for s in _planned(store, source)]
+        generation = 1 + max((s.generation for s in known), default=-1)
+        new = [
+            shard
+            for source in sources
+            for shard in _new_shards(source, store, generation, listed[source.name])
+        ]
+        if not new:
+            return []
+        name = f"{FOLDER}/draft-{generation:05d}.json"
+        if not store.create(name, _json({"shards": [asdict(shard) for shard in new]})):
+            finish(store)  # another planner was faster: look again at what is left
+        elif any(other < name for other in unfinished(store)):
+            _remove(store, name)  # made while another plan was half carried out
+            finish(store)
+        elif _carry_out(store, name, new):
+            return new
+
+
+def finish(store: Store) -> list[str]:
+    """Carry out the plans that killed processes have written down and not finished; return their shards' keys."""
+    found = []
+    for name in unfinished(store):
+        new = _drafted(store, name)
+        if new and _carry_out(store, name, new):
+            found += [shard.key for shard in new]
+    return found
+
+
+def unfinished(store: Store) -> list[str]:
+    """Name the plans that were begun and not finished, in order; one may be in progress."""
+    return [f"{FOLDER}/{name}" for name in store.names(FOLDER) if name.startswith("draft-")]
+
+
+def _drafted(store: Store, name: str) -> list[Shard]:
+    """Read the shards of a plan that was written down; none where somebody has finished it meanwhile."""
+    try:
+        said = json.loads(store.read(name))["shards"]
+    except StorageError as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
+            raise
+        return []
+    return [Shard(**raw | {"inputs": tuple(Input(**i) for i in raw["inputs"])}) for raw in said]
+
+
+def _carry_out(store: Store, name: str, new: list[Shard]) -> bool:
+    """Write the files of a plan's shards and remove its draft; one that comes too late is only removed."""
+    known: dict[str, Shard] = {}
+    for source in sorted({shard.source for shard in new}):
+        folder = f"{FOLDER}/{source}"
+        shards_ = [_read_shard(store, f"{folder}/{n}", "") for n in _shard_names(store, folder)]
+        known |= {shard.key: shard for shard in shards_}
+    taken = {(s.source, entry.path): s.key for s in known.values() for entry in s.inputs}
+    timely = all(
+        _paths(known.get(shard.key, shard)) == _paths(shard)
+        and all(taken.get((shard.source, i.path), shard.key) == shard.key for i in shard.inputs)
+        for shard in new
+    )
+    for shard in new if timely else ():
+        store.create(_name(shard), _json(asdict(shard)))
+    _remove(store, name)
+    return timely
+
+
+def _paths(shard: Shard) -> list[str]:
+    return [entry.path for entry in shard.inputs]
+
+
+def _remove(store: Store, name: str) -> None:
+    """Remove a draft; another planner may have."""
+    try:
+        store.remove(name)
+    except StorageError as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
+            raise
+
+
+def unplanned(recipe: Recipe, store: Store) -> tuple[int, int]:
+    """Count the input files that no shard has yet, and their bytes."""
+    files = size = 0
+    for source in _in_use(recipe, retired.of(store)):
+        taken = {entry.path for shard in _planned(store, source) for entry in shard.inputs}
+        listed = list_inputs(source, store.endpoint_url)
+        fresh = [entry[2] for entry in listed if entry[0] not in taken]
+        files, size = files + len(fresh), size + sum(fresh)
+    return files, size
 
 
 def list_inputs(source: Source, endpoint_url: str | None) -> list[tuple[str, str, int, Any]]:
@@ -181,28 +291,27 @@ def open_unverified(entry: Input, endpoint_url: str | None = None) -> Any:  # no
         return filesystem(entry.url, endpoint_url).open(entry.url, "rb")
 
 
-def _plan_source(
+def _new_shards(
     source: Source, store: Store, generation: int, listed: list[tuple[str, str, int, Any]]
 ) -> list[Shard]:
-    _define(source, store)
-    made: list[Shard] = []
-    while True:
-        known = _planned(store, source)
-        taken = {i.path: i for s in known for i in s.inputs}
-        _refuse_changed(source, listed, taken)
-        fresh = [entry for entry in listed if entry[0] not in taken]
-        if not fresh:
-            return made
-        first = 1 + max((s.number for s in known), default=-1)
-        for offset, group in enumerate(_grouped(fresh, source.shard_bytes)):
-            inputs = tuple(
-                Input(path, url, size, _digest(filesystem(url, store.endpoint_url), url, e))
-                for path, url, size, e in group
-            )
-            shard = Shard(source.name, first + offset, generation, inputs)
-            if not store.create(_name(shard), _json(asdict(shard))):
-                break  # another planner was faster: look again at what is left
-            made.append(shard)
+    """Group the files that no shard has."""
+    known = _planned(store, source)
+    taken = {i.path: i for s in known for i in s.inputs}
+    _refuse_changed(source, listed, taken)
+    fresh = [entry for entry in listed if entry[0] not in taken]
+    first = 1 + max((s.number for s in known), default=-1)
+    return [
+        Shard(
+            source.name,
+            first + offset,
+            generation,
+            tuple(
+                Input(path, url, size, _digest(filesystem(url, store.endpoint_url), url, entry))
+                for path, url, size, entry in group
+            ),
+        )
+        for offset, group in enumerate(_grouped(fresh, source.shard_bytes))
+    ]
 
 
 def _define(source: Source, store: Store) -> None:
@@ -234,9 +343,12 @@ def _refuse_changed(
 
 
 def _planned(store: Store, source: Source) -> list[Shard]:
-    folder, base = f"plan/{source.name}", _common_folder(source.paths)
-    names = [n for n in store.names(folder) if n.endswith(".json") and n != _DEFINITION]
-    return [_read_shard(store, f"{folder}/{name}", base) for name in names]
+    folder, base = f"{FOLDER}/{source.name}", _common_folder(source.paths)
+    return [_read_shard(store, f"{folder}/{n}", base) for n in _shard_names(store, folder)]
+
+
+def _shard_names(store: Store, folder: str) -> list[str]:
+    return [n for n in store.names(folder) if n.endswith(".json") and n != _DEFINITION]
 
 
 @functools.lru_cache(maxsize=65536)

@@ -23,6 +23,7 @@ from curation_dagster.recipe_repeats import (  # noqa: TC001 - pydantic reads th
 from curation_dagster.recipe_steps import Step  # noqa: TC001 - pydantic reads it at run time
 from curation_dagster.section import File, Place, Section, Share
 
+Engine = Literal["processes", "ray"]
 NAME = r"^[a-z0-9][a-z0-9-]*$"
 
 
@@ -305,10 +306,35 @@ class Export(Section):
 
 
 class Gates(Section):
-    """Bands outside which a check fails."""
+    """Bands outside which a check fails; what fails of retention, licences and probes somebody must accept."""
 
     min_retention: Share = Field(default=0.02, description="Kept share of a stage's documents.")
     max_retention: Share = Field(default=1.0)
+    min_documents: int = Field(
+        default=100, ge=1, description="Shards with fewer are judged together with the others only."
+    )
+    licenses: tuple[str, ...] = Field(
+        default=(),
+        description="Allowed, * for any characters, undeclared for documents without one; empty: all.",
+    )
+    max_z: float = Field(
+        default=3.5,
+        gt=0,
+        description="Distance from the source's own past at which a shard is named; Iglewicz and Hoaglin, 1993.",
+    )
+    min_past_shards: int = Field(
+        default=5,
+        ge=2,
+        description="Earlier shards of the source without which nothing is compared.",
+    )
+    max_past_shards: int = Field(default=50, ge=2, description="Only the latest of them count.")
+
+    @model_validator(mode="after")
+    def _enough_past(self) -> Self:
+        if self.max_past_shards < self.min_past_shards:
+            message = f"is below min_past_shards, {self.min_past_shards}: nothing could be compared"
+            raise _wrong(("gates", "max_past_shards"), message)
+        return self
 
 
 class Automation(Section):
@@ -328,6 +354,9 @@ class Automation(Section):
         description="When the mixture is computed anew: minute hour day month weekday.",
     )
     timezone: str = Field(default="UTC", description="Of release_cron, as Europe/Zurich.")
+    max_age_days: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default={}, description="Source -> days without a new file after which a check fails."
+    )
 
     @field_validator("timezone")
     @classmethod
@@ -355,6 +384,13 @@ class Recipe(Section):
         default=None, description="S3 endpoint that is not Amazon's."
     )
     workers: int = Field(default=0, ge=0, description="Processes; 0 is one a core.")
+    pilot: Share | None = Field(
+        default=None, description="Only about this share of the shards, a keyed sample."
+    )
+    engine: Engine = Field(
+        default="processes",
+        description="ray: tasks on the cluster that RAY_ADDRESS names, an extra; docs/scale.md.",
+    )
     sources: tuple[Source, ...] = Field(min_length=1)
     ingest: Ingest = Ingest()
     steps: tuple[Step, ...] = Field(min_length=1, description="Edits and judges, in order.")
@@ -370,6 +406,18 @@ class Recipe(Section):
     def source_names(self) -> tuple[str, ...]:
         """Names of the sources, in the recipe's order."""
         return tuple(source.name for source in self.sources)
+
+    @property
+    def training_shards(self) -> tuple[str, ...]:
+        """Keys of the shards that the classifier is trained on."""
+        trained = self.score.classifier
+        named = {*trained.good.shards, *trained.ordinary.shards} if trained else ()
+        return tuple(sorted(named))
+
+    @property
+    def processes(self) -> int:
+        """Workers on this machine; 0 is one a core. With Ray, `workers` counts tasks on all machines."""
+        return self.workers if self.engine == "processes" else 0
 
     def source(self, name: str) -> Source:
         """Return the source called `name`."""
@@ -441,6 +489,9 @@ class Recipe(Section):
             (("dedup", "source_priority", i), n) for i, n in enumerate(self.dedup.source_priority)
         ]
         named += [(("dedup", "max_removed", name), name) for name in self.dedup.max_removed]
+        named += [
+            (("automation", "max_age_days", name), name) for name in self.automation.max_age_days
+        ]
         if trained := self.score.classifier:
             named += [
                 (("score", "classifier", kind, "shards", i), shard.rpartition("-")[0] or shard)

@@ -406,6 +406,11 @@ class Decontaminate(Section):
         """Say whether a step is named."""
         return step in self.steps
 
+    @property
+    def unnamed_steps(self) -> tuple[str, ...]:
+        """The steps that are not run; what their sections say changes nothing."""
+        return tuple(step for step in get_args(StepName) if not self.runs(step))
+
     def benchmark(self, name: str) -> Benchmark:
         """Return the benchmark called `name`."""
         return next(benchmark for benchmark in self.benchmarks if benchmark.name == name)

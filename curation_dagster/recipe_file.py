@@ -103,7 +103,8 @@ def digest(recipe: Recipe) -> str:
     said = {
         k: content(v)
         for k, v in dict(recipe).items()
-        if k not in {"root", "endpoint_url", "workers", "automation"}
+        if k not in {"root", "endpoint_url", "workers", "engine", "automation"}
+        and (k, v) != ("pilot", None)
     }
     return short_hash(said)
 

@@ -27,6 +27,7 @@ HITS = pl.List(
     )
 )
 Columns = dict[str, Any]  # name -> Polars data type
+UNDECLARED = "undeclared"  # where licences are counted: documents without one
 KEY: Columns = {"row": pl.UInt32, "doc_id": pl.String}
 VERDICT: Columns = KEY | {"rejected_by": pl.String, "text_bytes": pl.UInt32}
 

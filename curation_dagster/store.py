@@ -91,7 +91,14 @@ class Store:
 
     def names(self, folder: str) -> list[str]:
         """List the file names of any folder below the root, sorted."""
-        return sorted(name for name, _ in self._listing(folder))
+        if not self.is_local:
+            return sorted(name for name, _ in self._listing(folder))
+        path = Path(self.path(folder))
+        with storage_errors(folder):
+            if not path.is_dir():
+                return []
+            with os.scandir(path) as entries:  # which looks at no file
+                return sorted(entry.name for entry in entries if entry.is_file())
 
     def listed(self, folder: str) -> list[tuple[str, int, datetime]]:
         """List the files of any folder below the root with their sizes and when they were written, sorted."""
@@ -155,8 +162,32 @@ class Store:
                 _sync(scratch)
                 scratch.replace(target)
             elif not any(r == ref and r.bytes == ref.bytes for r in twins):
-                self.fs.put_file(str(scratch), self.path(ref.name))
+                self._upload(scratch, ref.name)
         return ref
+
+    def _upload(self, scratch: Path, name: str) -> None:
+        """Upload a file whole; then drop other uploads of its name, which killed processes have left in parts.
+
+        One more request for a large file. A live process that uploads the same loses its upload, and begins once more.
+        """
+        try:
+            self.fs.put_file(str(scratch), self.path(name))
+        except OSError as error:
+            if faults.code_of(error) != "NoSuchUpload":
+                raise
+            self.fs.put_file(str(scratch), self.path(name))
+        if self.root.startswith("s3://") and scratch.stat().st_size >= _LEAST_PART:
+            with contextlib.suppress(PermissionError):  # to list uploads is a right of its own
+                self._drop_uploads(self.path(name))
+
+    def _drop_uploads(self, url: str) -> None:
+        for key, upload, _ in self.fs.unfinished(url.rsplit("/", 1)[0]):
+            if url.endswith(f"/{key}"):
+                try:
+                    self.fs.abort(self.root, key, upload)
+                except OSError as error:
+                    if faults.code_of(error) != "NoSuchUpload":  # ended meanwhile
+                        raise
 
     def drop_unfinished(self, older_than_s: float) -> int:
         """Drop uploads of many parts, below the root, that began so long ago and were never finished; return how many.
@@ -212,9 +243,10 @@ class Store:
             if self.is_local:
                 target = Path(self.path(name))
                 target.parent.mkdir(parents=True, exist_ok=True)
+                _sync(scratch)
                 scratch.replace(target)
             else:
-                self.fs.put_file(str(scratch), self.path(name))
+                self._upload(scratch, name)
 
     def remove(self, name: str) -> None:
         """Remove a rendering; a partition only if nobody needs it, or its text must not be kept."""
@@ -240,9 +272,15 @@ class Store:
         Raises:
             StorageError: when the storage refuses or fails, at the opening or while it is read.
         """
+        with self.open_name(ref.name) as stream:
+            yield stream
+
+    @contextlib.contextmanager
+    def open_name(self, name: str) -> Iterator[Any]:
+        """Open any file below the root for ranged reading."""
         with (
-            storage_errors(ref.name),
-            self.fs.open(self.path(ref.name), "rb", block_size=_READ_AHEAD) as stream,
+            storage_errors(name),
+            self.fs.open(self.path(name), "rb", block_size=_READ_AHEAD) as stream,
         ):
             yield stream
 
@@ -293,6 +331,7 @@ class Store:
 
 
 _READ_AHEAD: Final = 4 << 20  # bytes; a table's footer and a few column chunks are looked at
+_LEAST_PART: Final = 5 << 20  # bytes; S3 takes no smaller part, so no smaller file has several
 _FETCHES: Final = 3  # of a file that arrives damaged
 
 

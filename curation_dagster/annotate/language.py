@@ -87,13 +87,13 @@ def columns(top_k: int = 1) -> Columns:
 
 
 def labels_of(model_path: Path) -> tuple[str, ...]:
-    """Return the labels a model can give, without `__label__`; loads the model.
+    """Return the labels a model can give, without `__label__`; loads the model only where the library must.
 
     Raises:
         RecipeError: the file is no supervised fastText model.
     """
     if lid_model.read_header(model_path).is_compiled:
-        return _model(model_path).labels
+        return lid_model.labels(model_path)
     return tuple(name.removeprefix(lid_model.LABEL) for name in _library(model_path).get_labels())
 
 

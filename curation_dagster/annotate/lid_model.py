@@ -9,6 +9,7 @@ softmax and softmax; `Header.is_compiled` says which those are.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -17,6 +18,7 @@ import numpy as np
 from curation_dagster.errors import RecipeError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -101,10 +103,28 @@ def load(path: Path) -> Model:
             f"{header}; next: `language` asks the fasttext library for such a model"
         )
         raise RecipeError(msg)
+    with _behind_header(path) as data:
+        return _model(data, header, path)
+
+
+def labels(path: Path) -> tuple[str, ...]:
+    """Read a model's labels, without `__label__`; loads no table and no kernel.
+
+    Raises:
+        RecipeError: not a model, or a damaged one.
+    """
+    read_header(path)
+    with _behind_header(path) as data:
+        _, words, _, names, _ = _entries(data, path)
+    return _decoded(names[words:])
+
+
+@contextlib.contextmanager
+def _behind_header(path: Path) -> Iterator[mmap.mmap]:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         data.seek(8 + 4 * len(_NUMBERS) + 8)
         try:
-            return _model(data, header, path)
+            yield data
         except (ValueError, IndexError) as error:
             raise _damaged(path, str(error)) from error
 
@@ -137,25 +157,23 @@ def _header(head: bytes, path: Path) -> Header:
 def _model(data: mmap.mmap, header: Header, path: Path) -> Model:
     from curation_dagster.annotate.language_kernel import seat_words  # loads numba
 
-    size, words, labels = _take(data, "<i4", 3).tolist()
-    _, kept = _take(data, "<i8", 2).tolist()
-    names, counts = _dictionary(data, size, words)
-    if words + labels != size or labels < 1:
-        raise _damaged(path, f"{size} entries are not {words} words and {labels} labels")
+    kept, words, label_count, names, counts = _entries(data, path)
     pruned = _pruned(_take(data, "<i4", 2 * max(kept, 0)), kept, header)
     is_quantized = bool(_take(data, "u1", 1)[0])
     rows = _matrix(data, is_quantized=is_quantized)
     output = _matrix(data, is_quantized=bool(_take(data, "u1", 1)[0]) and is_quantized)
     buckets = max(kept, 0) if len(pruned) else header.bucket
-    if rows.shape != (words + buckets, header.dim) or output.shape != (labels, header.dim):
-        raise _damaged(path, f"matrices of {rows.shape} and {output.shape} for {size} entries")
+    if rows.shape != (words + buckets, header.dim) or output.shape != (label_count, header.dim):
+        raise _damaged(
+            path, f"matrices of {rows.shape} and {output.shape} for {len(names)} entries"
+        )
     is_tree = header.loss == HIERARCHICAL_SOFTMAX
     left, right = _tree(counts[words:]) if is_tree else (np.empty(0, np.int32),) * 2
     shift, product = reciprocal(max(header.bucket, 1))
     ends = np.cumsum([0, *map(len, names)], dtype=np.int64)
     entries = np.frombuffer(bytearray(b"".join(names)), np.uint8)
     return Model(
-        tuple(name.decode("utf-8", "replace").removeprefix(LABEL) for name in names[words:]),
+        _decoded(names[words:]),
         Tables(
             entries=entries,
             ends=ends,
@@ -182,6 +200,20 @@ def _take(data: mmap.mmap, kind: str, count: int) -> NDArray[Any]:
     found = np.frombuffer(data, kind, count, data.tell()).copy() if count else np.empty(0, kind)
     data.seek(found.nbytes, 1)
     return found
+
+
+def _entries(data: mmap.mmap, path: Path) -> tuple[int, int, int, list[bytes], list[int]]:
+    """Read how many buckets were kept, how many words and labels there are, names and counts."""
+    size, words, label_count = _take(data, "<i4", 3).tolist()
+    _, kept = _take(data, "<i8", 2).tolist()
+    names, counts = _dictionary(data, size, words)
+    if words + label_count != size or label_count < 1:
+        raise _damaged(path, f"{size} entries are not {words} words and {label_count} labels")
+    return kept, words, label_count, names, counts
+
+
+def _decoded(names: list[bytes]) -> tuple[str, ...]:
+    return tuple(name.decode("utf-8", "replace").removeprefix(LABEL) for name in names)
 
 
 def _dictionary(data: mmap.mmap, size: int, words: int) -> tuple[list[bytes], list[int]]:

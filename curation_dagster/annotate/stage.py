@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from curation_dagster import schema
+from curation_dagster import makeup, schema
 from curation_dagster.annotate import bad_words, pii, url_list, url_words
 from curation_dagster.annotate.families import EDITS, FAMILIES
 from curation_dagster.annotate.family import measure, rewrite
@@ -126,14 +126,19 @@ def annotate(  # noqa: C901 - one case a step
 
 
 def annotate_shard(job: Job, files: Files) -> dict[str, Any]:
-    """Write `annotated` for one shard."""
+    """Write `annotated` for one shard; its footer counts the documents by language and by licence."""
     steps = job.recipe.steps
     read = ["url"] if any(isinstance(step, UrlList | UrlWords) for step in steps) else []
     columns = schema.VERDICT | signal_columns(steps) | {"text": pl.String}
+    languages: dict[str, int] = {}
+    licenses: dict[str, int] = {}
 
     def frames() -> Iterator[pl.DataFrame]:
-        for docs in documents({"raw": files.one("raw")}, "raw", read):
+        for docs in documents({"raw": files.one("raw")}, "raw", [*read, "license"]):
             found = annotate(docs["text"], steps, docs["url"] if read else None)
+            makeup.add(licenses, docs["license"], schema.UNDECLARED)
+            if "lid_language" in columns:
+                makeup.add(languages, found["lid_language"], "unknown")
             changed = found["text"].ne_missing(docs["text"])
             yield (
                 pl.concat([docs.select("row", "doc_id"), found], how="horizontal")
@@ -145,4 +150,4 @@ def annotate_shard(job: Job, files: Files) -> dict[str, Any]:
                 .select(list(columns))
             )
 
-    return write_table(job, files, columns, frames())
+    return write_table(job, files, columns, frames(), languages=languages, licenses=licenses)

@@ -11,6 +11,7 @@ import json
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 import click
 import urllib3
@@ -21,6 +22,7 @@ from curation_dagster.commands.progress import bars
 from curation_dagster.commands.validate import validate
 from curation_dagster.counted import counted
 from curation_dagster.errors import CurationError, RecipeError, StorageError
+from curation_dagster.export.release import is_done
 from curation_dagster.lineage import ALL, Lineage
 from curation_dagster.orchestration import instance as instance_
 from curation_dagster.orchestration import launch, partitions
@@ -74,6 +76,7 @@ query Status($id: String!) {
 }"""
 _ENDED: Final = {"COMPLETED", "COMPLETED_SUCCESS", "COMPLETED_FAILED", "FAILED", "CANCELED"}
 _TIMEOUT_S: Final = 60
+_UNAUTHORIZED: Final = 401  # HTTP's word for "no login"
 _POLL_S: Final = 2
 _SHOWN: Final = 5  # partitions named in a message
 
@@ -96,7 +99,10 @@ class Server:
         """Remember where it is; it is asked when it is needed."""
         parsed = urllib3.util.parse_url(url)
         self.url = parsed._replace(auth=None).url.rstrip("/")  # what is printed
-        self._headers = urllib3.make_headers(basic_auth=parsed.auth) if parsed.auth else {}
+        login = (
+            unquote(parsed.auth) if parsed.auth else None
+        )  # a url writes `@` in a password as %40
+        self._headers = urllib3.make_headers(basic_auth=login) if login else {}
         self._pool = urllib3.PoolManager(timeout=_TIMEOUT_S, retries=False)
 
     def ask(self, query: str, **variables: object) -> dict[str, Any]:
@@ -110,6 +116,11 @@ class Server:
         headers = {"Content-Type": "application/json", **self._headers}
         try:
             answer = self._pool.request("POST", f"{self.url}/graphql", body=body, headers=headers)
+            if answer.status == _UNAUTHORIZED:
+                msg = (
+                    f"{self.url} asks for a login: --url https://NAME:PASSWORD@HOST, or CURATE_URL"
+                )
+                raise StorageError(msg)
             said = json.loads(answer.data)
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             msg = f"{self.url} does not answer as a Dagster web server: {error}; start one: `curate ui`"
@@ -117,6 +128,10 @@ class Server:
         if errors := said.get("errors"):
             raise CurationError(f"{self.url}: {errors[0]['message']}")
         [found] = said["data"].values()
+        if found["__typename"] == "UnauthorizedError":
+            raise CurationError(
+                f"{self.url} launches nothing (UnauthorizedError); is it read-only?"
+            )
         if "message" in found or str(found["__typename"]).endswith("Error"):
             raise CurationError(f"{self.url}: {found.get('message') or found['__typename']}")
         return dict(found)
@@ -190,6 +205,8 @@ def _shards(lineage: Lineage, options: Options) -> list[str]:
     if options.source and options.source not in lineage.recipe.source_names:
         msg = f"no such source: {options.source}; there are {list(lineage.recipe.source_names)}"
         raise RecipeError(msg)
+    if retirement := lineage.retired.get(options.source or ""):
+        raise RecipeError(retirement.told)
     return [
         key
         for key in known
@@ -210,16 +227,14 @@ def _targets(
     `known` are the partitions in Dagster's order, which its ranges follow.
     """
     by_shard = [stage for stage in wanted if stage.partitions == "shard"]
-    todo = {k for k in shards if any(lineage.state(s.name, k) != "current" for s in by_shard)}
+    todo = {k for k in shards if not all(is_done(lineage, s.name, k) for s in by_shard)}
     for stage in wanted:
         keys = lineage.partitions(stage.name)
-        if stage.partitions == "output":
-            todo_here = {k for k in keys if lineage.state(stage.name, k) != "current"}
-        else:
-            todo_here = todo
+        lacks = {k for k in keys if not is_done(lineage, stage.name, k)}
+        todo_here = lacks if stage.partitions == "output" else todo
         asset = {"path": [recipe.name, stage.name]}
         if stage.partitions == "none":
-            if lineage.state(stage.name, keys[0]) != "current":
+            if not is_done(lineage, stage.name, keys[0]):
                 yield {"assetKey": asset, "partitions": None}
         elif todo_here:
             runs = neighbours(known[stage.partitions], todo_here)
@@ -254,7 +269,7 @@ def _conclude(lineage: Lineage, wanted: Sequence[Stage], shards: list[str], stat
         f"{stage.name}/{key}"
         for stage in wanted
         for key in (shards if stage.partitions == "shard" else lineage.partitions(stage.name))
-        if lineage.state(stage.name, key) != "current"
+        if not is_done(lineage, stage.name, key)
     ]
     said = status.lower().replace("_", " ")
     if not missing:

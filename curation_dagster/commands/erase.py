@@ -231,7 +231,7 @@ def _all(
     Raises:
         CurationError: naming the files that failed.
     """
-    outcomes = engine.run_all(work, jobs, keys, workers=lineage.recipe.workers, label=label)
+    outcomes = engine.run_all(work, jobs, keys, workers=lineage.recipe.processes, label=label)
     if failed := [o.message for o in outcomes if o.error]:
         raise CurationError("takedown: run it again when these are mended:\n" + "\n".join(failed))
     return {o.key: o.result for o in outcomes}

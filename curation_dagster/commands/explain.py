@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pyarrow.parquet as pq
 
-from curation_dagster import table
+from curation_dagster import plan, table
 from curation_dagster.clean.rules import rules_of
 from curation_dagster.commands.explain_hits import told, with_excerpts
 from curation_dagster.counted import counted
 from curation_dagster.errors import RecipeError
 from curation_dagster.export.shuffle import address
 from curation_dagster.lineage import ALL
-from curation_dagster.plan import doc_prefix
 from curation_dagster.verdict import describe, signal_of
 
 if TYPE_CHECKING:
@@ -37,6 +36,8 @@ def story(lineage: Lineage, doc_id: str) -> dict[str, Any]:
     """
     place = locate(lineage, doc_id)
     if place is None:
+        if why := why_out(lineage, doc_id):
+            raise RecipeError(f"{doc_id}: {why}")
         msg = f"{doc_id}: no planned file of {lineage.recipe.name} has such documents; is it another recipe's?"
         raise RecipeError(msg)
     shard, path = place
@@ -107,12 +108,26 @@ def tell(story: dict[str, Any]) -> str:
 
 def locate(lineage: Lineage, doc_id: str) -> tuple[str, str] | None:
     """Find the shard and the file a doc_id points to, if the recipe has planned it."""
-    prefix = doc_id.split("-", 1)[0]
     for key, shard in lineage.shards.items():
-        for entry in shard.inputs:
-            if doc_prefix(shard.source, entry.path) == prefix:
-                return key, entry.path
+        if path := _path_of(shard, doc_id):
+            return key, path
     return None
+
+
+def why_out(lineage: Lineage, doc_id: str) -> str | None:
+    """Say that a document's source was retired, if it was."""
+    shards = plan.stored(lineage.store).values() if lineage.retired else ()
+    for shard in shards:
+        if shard.source in lineage.retired and _path_of(shard, doc_id):
+            return lineage.retired[shard.source].told
+    return None
+
+
+def _path_of(shard: plan.Shard, doc_id: str) -> str | None:
+    """Return the file of a shard that a doc_id points to."""
+    prefix = doc_id.split("-", 1)[0]
+    found = (e.path for e in shard.inputs if plan.doc_prefix(shard.source, e.path) == prefix)
+    return next(found, None)
 
 
 def _row(lineage: Lineage, ref: Ref, doc_id: str) -> dict[str, Any] | None:

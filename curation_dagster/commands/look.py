@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,14 +12,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from curation_dagster import table
+from curation_dagster import census, gates, table
 from curation_dagster.chance import keyed
 from curation_dagster.clean.rules import rules_of
 from curation_dagster.commands import damage
 from curation_dagster.counted import counted
 from curation_dagster.documents import documents
 from curation_dagster.errors import IntegrityError, RecipeError
-from curation_dagster.export.release import withdrawn
+from curation_dagster.export.release import damaged_renderings, is_done, withdrawn
 from curation_dagster.funnel import top_reasons
 from curation_dagster.lineage import ALL, BY_NAME, stages
 from curation_dagster.verdict import describe
@@ -27,42 +28,58 @@ if TYPE_CHECKING:
     from curation_dagster.lineage import Lineage
     from curation_dagster.store import Ref
 
-STATES = ("current", "stale", "missing", "blocked")
 _SNIPPET, _RECORD_SNIPPET = 400, 200  # characters
 
 
 def status(lineage: Lineage, *, verify: bool, as_json: bool) -> int:
     """Count partitions by state; with `verify`, read every current file. Return the exit code."""
-    found: list[dict[str, Any]] = []
+    found = census.counted_states(lineage)
     damaged: list[str] = []
-    for stage in stages(lineage.recipe):
-        keys = lineage.partitions(stage.name)
-        states: list[str] = [lineage.state(stage.name, key) for key in keys]
-        found.append({"stage": stage.name, **{s: states.count(s) for s in STATES}})
-        if verify:
-            damaged += _damaged(lineage, [r for k in keys if (r := lineage.current(stage.name, k))])
+    if verify:
+        names = [stage.name for stage in stages(lineage.recipe)]
+        damaged = [why for name in names for _, why in census.damaged(lineage, name)]
+        wrong = damaged_renderings(lineage.store, lineage.recipe.name)
+        damaged += [f"{name}: not what SHA256SUMS says; remove it and run again" for name in wrong]
     unreadable = damage.of_inputs(lineage)
     gone = withdrawn(lineage.store, lineage.recipe.name)
+    held = gates.waiting(lineage, "release")
     if as_json:
-        said = {"recipe": lineage.recipe.name, "stages": found, "withdrawn_files": gone}
-        click.echo(json.dumps(said | {"damaged": damaged, "damaged_inputs": unreadable}, indent=1))
+        said: dict[str, Any] = {
+            "recipe": lineage.recipe.name,
+            "stages": found,
+            "withdrawn_files": gone,
+            "gates_open": [gate.name for gate in held],
+        }
+        out = {source: asdict(retirement) for source, retirement in lineage.retired.items()}
+        said |= {"retired": out, "damaged": damaged, "damaged_inputs": unreadable}
+        click.echo(json.dumps(said, indent=1))
     else:
-        shown = Table("stage", *STATES)
+        shown = Table("stage", *census.STATES)
         for row in found:
             shown.add_row(*(str(v) for v in row.values()))
         Console().print(shown)
+        for retirement in lineage.retired.values():
+            click.secho(retirement.told, fg="yellow")
         if unreadable:
             click.secho(f"raw: {damage.told(unreadable)}", fg="yellow")
         for message in damaged:
             click.secho(message, fg="red")
+        if held:
+            told = (
+                f"{counted(len(held), 'gate')} open; `curate gates {lineage.recipe.name}` says more"
+            )
+            click.secho(f"gates: {told}", fg="yellow")
         if gone:
-            held = counted(len(gone), "file")
-            click.secho(f"release: withdrawn, {held} held what was taken down; run again", fg="red")
+            files = counted(len(gone), "file")
+            told = f"release: withdrawn, {files} held what was taken down; run again"
+            click.secho(told, fg="red")
+        elif lineage.current("release", ALL) and not is_done(lineage, "release", ALL):
+            click.secho("release: not rendered whole, so not published; run again", fg="red")
     return 1 if damaged else 0
 
 
-def print_funnel(found: dict[str, Any]) -> None:
-    """Print a funnel as a table, then the reasons; ≈ marks tokens estimated from bytes."""
+def print_funnel(found: dict[str, Any], most: int | None = 3) -> None:
+    """Print a funnel as a table, then the reasons, at most so many; ≈ marks tokens estimated from bytes."""
     shown = Table("stage", box=box.SIMPLE)
     for heading in ("in", "kept", "%", "MB kept", "tokens kept"):
         shown.add_column(heading, justify="right", no_wrap=True)
@@ -79,7 +96,7 @@ def print_funnel(found: dict[str, Any]) -> None:
             f"{stage['bytes_kept'] / 1e6:,.2f}",
             f"{about}{tokens:,}" if tokens is not None else "-",
         )
-        notes += _notes(stage)
+        notes += _notes(stage, most)
     Console().print(shown)
     for note in notes:
         click.echo(f"  {note}")
@@ -98,9 +115,9 @@ def print_mixture(lineage: Lineage) -> None:
         click.echo(f"  mixture {row['phase']}/{row['domain']}: {got}{short}")
 
 
-def _notes(stage: dict[str, Any]) -> list[str]:
+def _notes(stage: dict[str, Any], most: int | None) -> list[str]:
     """Say what the numbers of a stage leave out: reasons, copies, what is not computed."""
-    notes = [f"{stage['stage']} rejected: {reasons(stage)}"] if stage["rejected"] else []
+    notes = [f"{stage['stage']} rejected: {reasons(stage, most)}"] if stage["rejected"] else []
     if cut := stage.get("cut_documents"):
         parts = f"{counted(cut, 'document')} cut, {counted(stage['fragments'], 'fragment')} left"
         notes.append(f"{stage['stage']}: {parts}")
@@ -114,7 +131,7 @@ def _notes(stage: dict[str, Any]) -> list[str]:
     return notes
 
 
-def reasons(stage: dict[str, Any], count: int = 3) -> str:
+def reasons(stage: dict[str, Any], count: int | None = 3) -> str:
     """Name the most frequent reasons for rejection, and how many rows had others."""
     top = top_reasons(stage, count)
     said = ", ".join(f"{rule.split('.', 1)[1]} {n:,}" for rule, n in top)
@@ -286,17 +303,6 @@ def _known(lineage: Lineage, stage: str) -> None:
     if stage not in names:
         msg = f"no stage {stage!r}; stages are {', '.join(names)}"
         raise RecipeError(msg)
-
-
-def _damaged(lineage: Lineage, refs: list[Ref]) -> list[str]:
-    messages = []
-    for ref in refs:
-        try:
-            with lineage.store.fetch(ref):
-                pass
-        except IntegrityError as error:
-            messages.append(str(error))
-    return messages
 
 
 def _plain(frame: pl.DataFrame) -> pl.DataFrame:

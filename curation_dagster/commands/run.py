@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
-from curation_dagster import plan
-from curation_dagster.commands import damage
+from curation_dagster import engine_ray, plan
+from curation_dagster.commands import damage, pilot
 from curation_dagster.commands.look import print_funnel, print_mixture
 from curation_dagster.commands.progress import watched
 from curation_dagster.commands.validate import validate
@@ -43,11 +43,16 @@ class Options:
     shards: tuple[str, ...] | None
     force: bool
     plan: bool
+    pilot: float | None = None
 
 
 def run(recipe: Recipe, folder: Path, options: Options) -> int:
     """Run the asked stages; return the exit code."""
+    if options.pilot is not None:
+        return _pilot(recipe, folder, options, options.pilot)
     console = Console(stderr=True)
+    if recipe.engine == "ray":
+        engine_ray.require()
     wanted, shards, lineage = _prepare(recipe, options, console)
     lineage.store.sweep()
     instance_.quiet()
@@ -56,10 +61,28 @@ def run(recipe: Recipe, folder: Path, options: Options) -> int:
     return _conclude(recipe, done, console, whole=options.last in {None, "release"})
 
 
+def _pilot(recipe: Recipe, folder: Path, options: Options, share: float) -> int:
+    """Run a sample of the shards and say what the whole would come to; return the exit code."""
+    if options.plan:
+        plan.plan(recipe, Store.of(recipe))
+    small = pilot.recipe_of(recipe, share)
+    code = run(small, folder, replace(options, plan=False, pilot=None))
+    if code != FAILED:
+        lineage = Lineage(small, Store.of(small))
+        with instance_.instance(folder) as instance:
+            pilot.show(recipe, lineage, pilot.extrapolate(instance, recipe, lineage))
+    return code
+
+
 def dry_run(recipe: Recipe, folder: Path, options: Options) -> int:
     """Print what a run would compute, why, and how long that took per partition before."""
     console = Console()
+    if options.pilot is not None:
+        recipe = pilot.recipe_of(recipe, options.pilot)
     wanted, shards, lineage = _prepare(recipe, options, console, dry=True)
+    if options.plan and (new := plan.unplanned(recipe, lineage.store))[0]:
+        files = f"{counted(new[0], 'new file')}, {counted(new[1], 'byte')}"
+        console.print(f"{files}, not planned yet: not counted below", style="yellow")
     table = Table("stage", "to compute", "reused", "why", "estimate")
     instance_.quiet()
     upstream: set[str] = set()
@@ -108,6 +131,8 @@ def _prepare(
             size = counted(sum(s.bytes for s in new), "byte")
             console.print(f"planned {counted(len(new), 'new shard')}, {size}")
     lineage = Lineage(recipe, store)
+    for retirement in lineage.retired.values():
+        console.print(retirement.told, style="yellow", markup=False)
     if not lineage.shards:
         msg = f"{recipe.name}: no shards are planned yet; `curate plan {recipe.name}` and `curate run` do that"
         raise RecipeError(msg)
@@ -125,11 +150,10 @@ def _conclude(recipe: Recipe, done: Done, console: Console, *, whole: bool) -> i
     if done.failures:
         for failure in done.failures:
             console.print(failure, style="red", markup=False)
-        console.print(
-            f"{counted(computed, 'partition')} computed and kept; run again to go on",
-            style="yellow",
-        )
-        return FAILED
+        then = "once it is accepted" if done.refused else "to go on"
+        kept = f"{counted(computed, 'partition')} computed and kept; run again {then}"
+        console.print(kept, style="yellow")
+        return CHECK_FAILED if done.refused else FAILED
     store = Store.of(recipe)
     lineage = Lineage(recipe, store)
     if whole:

@@ -126,9 +126,10 @@ def _is_wanted(ref: Ref, stage: Stage, wanted: dict[str, str | None]) -> bool:
 
 
 def _released(store: Store) -> Iterator[tuple[str, str]]:
-    """Yield (recipe, file) of everything that a published manifest names."""
+    """Yield (recipe, file) of everything that a published manifest names, other than a pilot's."""
     for name in store.folders(RELEASES):
-        for file in manifest(store, name).get("files", []):
+        found = manifest(store, name)
+        for file in () if "pilot" in found else found.get("files", []):
             yield name, file["name"]
 
 

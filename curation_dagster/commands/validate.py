@@ -76,13 +76,11 @@ def validate(
     if key is not None and key not in signals:
         msg = f"dedup.quality_key: no step of {recipe.name} measures {key!r}; measured are {list(signals)}"
         raise RecipeError(msg)
-    trained = recipe.score.classifier
-    named = {*trained.good.shards, *trained.ordinary.shards} if trained else set()
     scorers(recipe.score)
     for step in recipe.steps:
         if isinstance(step, Language):
             _know_languages(step)
-    if lineage and (lost := sorted(named - set(lineage.shards))):
+    if lineage and (lost := [key for key in recipe.training_shards if key not in lineage.shards]):
         msg = f"score.classifier: no such shards: {lost}; planned are {list(lineage.shards)[:20]}"
         raise RecipeError(msg)
     registry.read_items(recipe.decontaminate.benchmarks)

@@ -172,7 +172,7 @@ def _through(lineage: Lineage, files: list[Holder], named: Named, label: str) ->
         CurationError: naming the files that could not be read.
     """
     jobs = [(lineage.store, holder, named) for holder in files]
-    workers = lineage.recipe.workers
+    workers = lineage.recipe.processes
     outcomes = engine.run_all(
         search_file, jobs, [h.name for h in files], workers=workers, label=label
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from curation_dagster.funnel import top_reasons
+
+_FINDINGS: Final = 5  # of an acceptance; the manifest has them all
 
 
 def card(manifest: dict[str, Any]) -> str:
@@ -41,6 +43,8 @@ def card(manifest: dict[str, Any]) -> str:
         if manifest["benchmarks"]
         else "None.",
         *([_benchmarks(manifest["contamination"])] if manifest["contamination"] else []),
+        "## Gates that failed and were accepted",
+        _gates(manifest["gates"]),
         "## Audit",
         _audit(manifest["audit"]),
         "## Files",
@@ -89,6 +93,23 @@ def _reasons(stage: dict[str, Any]) -> list[tuple[str, int]]:
     """Name the reasons, and what was cut instead."""
     cut = [("(documents cut)", stage["cut_documents"])] if "cut_documents" in stage else []
     return top_reasons(stage) + cut
+
+
+def _gates(accepted: list[dict[str, Any]]) -> str:
+    """Write who accepted what, and why: a row an acceptance, with its first findings."""
+    if not accepted:
+        return "None failed."
+    rows: dict[str, dict[str, Any]] = {}
+    for gate in accepted:
+        row = rows.setdefault(gate["record"], {**gate, "gates": 0, "findings": []})
+        row["gates"] += 1
+        row["findings"].append(gate["said"])
+    for row in rows.values():
+        more = len(row["findings"]) - _FINDINGS
+        shown = [*row["findings"][:_FINDINGS], *([f"{more:,} more"] if more > 0 else [])]
+        row["findings"] = "; ".join(shown)
+    columns = ("stage", "check", "gates", "findings", "by", "at", "because", "record")
+    return _table(columns, list(rows.values()))
 
 
 def _audit(audit: dict[str, Any]) -> str:

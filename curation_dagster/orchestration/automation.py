@@ -4,7 +4,9 @@ The sensor decides from the store, not from Dagster's events: a partition that i
 with, gets one. So a tick is idempotent, goes on where a killed run or backfill left off, and repairs what was lost. It
 walks the stages in order and stops at the first that lacks something; by itself up to the stage before `mixture`, and
 on to `release` where the schedule has put a wish into the root, or somebody has computed `mixture`. While a release is
-under way nothing is planned: a new file would make its mixture stale.
+under way nothing is planned: a new file would make its mixture stale. What a gate holds back is not asked for.
+
+A source that gets nothing new starts no run, so the sensor evaluates the check `fresh` itself, when the answer changes.
 
 Both are stopped until somebody starts them in the UI, or the recipe says `running = true`.
 """
@@ -15,11 +17,18 @@ from typing import Any
 
 import dagster as dg
 
-from curation_dagster import plan
+from curation_dagster import freshness, gates, plan
 from curation_dagster.counted import counted
 from curation_dagster.errors import RecipeError
+from curation_dagster.export.release import is_done
 from curation_dagster.lineage import ALL, Lineage, Stage, libraries, sections, stages
-from curation_dagster.orchestration import partitions, workers
+from curation_dagster.orchestration import (
+    checks,
+    partitions,
+    reconciled,
+    source_checks,
+    workers,
+)
 from curation_dagster.orchestration.runs import (
     DIGEST,
     PARTITION,
@@ -36,13 +45,6 @@ from curation_dagster.store import Store
 
 WORK_TAG = "curate/work"
 _GATE = "mixture"
-_BUSY = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 _ENDED_BADLY = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
@@ -70,11 +72,19 @@ def sensor(recipe: Recipe) -> dg.SensorDefinition:
         requests, said = due(context.instance, recipe, lineage)
         if planned:
             said = f"planned {counted(len(planned), 'new shard')}; {said}"
-        cursor = json.dumps({"shards": len(lineage.shards), "said": said})
+        before = json.loads(context.cursor or "{}")
+        lacks = reconciled.lacking(lineage)
+        events = [reconciled.evaluation(recipe, lacks)] if before.get("lacks") != lacks else []
+        ages = freshness.ages(recipe, store)
+        stale = [age.source for age in ages if age.is_stale] if ages else None
+        if ages and stale != before.get("stale"):
+            events.append(_freshness(recipe, ages))
+        told = {"shards": len(lineage.shards), "said": said, "lacks": lacks, "stale": stale}
+        cursor = json.dumps(told)
         if requests:
             context.log.info(said)
-            return dg.SensorResult(run_requests=requests, cursor=cursor)
-        return dg.SensorResult(skip_reason=said, cursor=cursor)
+            return dg.SensorResult(run_requests=requests, cursor=cursor, asset_events=events)
+        return dg.SensorResult(skip_reason=said, cursor=cursor, asset_events=events)
 
     return _new_inputs
 
@@ -112,6 +122,17 @@ def schedule(recipe: Recipe) -> dg.ScheduleDefinition | None:
     return _release
 
 
+def _freshness(recipe: Recipe, ages: list[freshness.Age]) -> dg.AssetCheckEvaluation:
+    """Evaluate the check `fresh` of `raw` without a run."""
+    passed, metadata = source_checks.freshness_of(ages)
+    return dg.AssetCheckEvaluation(
+        asset_key=key(recipe, "raw"),
+        check_name="fresh",
+        passed=passed,
+        metadata={label: checks.shown(value) for label, value in metadata.items()},
+    )
+
+
 def wish(recipe: Recipe) -> None:
     """Note in the root that a release is wanted of what is planned now."""
     Store.of(recipe).create(_wish_name(recipe), b"{}\n")
@@ -131,7 +152,7 @@ def _releasing(recipe: Recipe, lineage: Lineage) -> bool:
         return False
     if _is_wished(recipe, lineage):
         return True
-    return lineage.state(_GATE, ALL) == "current" and lineage.state("release", ALL) != "current"
+    return lineage.state(_GATE, ALL) == "current" and not is_done(lineage, "release", ALL)
 
 
 def _jobs(recipe: Recipe) -> list[Any]:
@@ -154,20 +175,22 @@ def due(  # noqa: PLR0911 - each says why there is nothing to request
     instance: dg.DagsterInstance, recipe: Recipe, lineage: Lineage
 ) -> tuple[list[dg.RunRequest], str]:
     """Return the runs to request now, at most as many as the recipe allows at a time, and what is to be said."""
-    mine = dg.RunsFilter(tags={RECIPE: recipe.name}, statuses=_BUSY)
-    busy = workers.bury(instance, instance.get_runs(mine))
+    busy = workers.bury(instance, workers.busy(instance, recipe))
     room = recipe.automation.max_runs - len(busy)
     if room <= 0:
         return [], f"{counted(len(busy), 'run')} in progress"
     for group in groups(list(stages(recipe)), whole=False):
         kind = group[0].partitions
         keys = [ALL] if kind == "none" else partitions.known(instance, recipe, kind)
-        todo = {k for k in keys if any(lineage.state(s.name, k) != "current" for s in group)}
+        todo = {k for k in keys if any(not is_done(lineage, s.name, k) for s in group)}
         if not todo:
             continue
         names = ", ".join(stage.name for stage in group)
+        held = _held_back(lineage, group[0])
         if group[0].name == _GATE and not _is_wished(recipe, lineage):
-            return [], f"current up to {_GATE}, which the schedule or a person asks for"
+            return [], f"current up to {_GATE}, which the schedule or a person asks for{held}"
+        if held:
+            return [], f"{names}{held}"
         if all(lineage.state(group[0].name, k) == "blocked" for k in todo):
             return [], f"{names}: what comes before is not there; see `curate status {recipe.name}`"
         free = todo - set(_held(busy, keys))
@@ -185,6 +208,15 @@ def due(  # noqa: PLR0911 - each says why there is nothing to request
     return [], "everything is current"
 
 
+def _held_back(lineage: Lineage, stage: Stage) -> str:
+    """Say which gates on file hold a stage back, and how somebody accepts them."""
+    waiting = gates.waiting(lineage, stage.name)
+    if not waiting:
+        return ""
+    accept = ", ".join(line.strip() for line in gates.how(waiting))
+    return f"; {counted(len(waiting), 'gate')} failed, waiting for {accept}"
+
+
 def _requests(
     instance: dg.DagsterInstance,
     recipe: Recipe,
@@ -195,13 +227,16 @@ def _requests(
 ) -> tuple[list[dg.RunRequest], list[str]]:
     """Make a request of each range of free partitions; return those, and the ranges that failed too often."""
     requests, given_up = [], []
+    because: list[str] = []  # what was refused before it was accepted is no attempt
+    if group[0].name in gates.BLOCKED:
+        because = [said.name for _, said in gates.accepted(lineage)]
     for some in _ranges(keys, free, recipe.automation.shards_per_run):
         work = [lineage.made_from(group[0].name, k) for k in some]
         asked = [
             [s.name, s.code_version, libraries(recipe, s.name), sections(recipe, s.name, some[0])]
             for s in group
         ]
-        work_key = short_hash([asked, some, work])
+        work_key = short_hash([asked, some, work, *because])
         failed = dg.RunsFilter(tags={WORK_TAG: work_key}, statuses=_ENDED_BADLY)
         attempts = instance.get_runs_count(failed)
         if attempts >= recipe.automation.max_attempts:

@@ -9,17 +9,18 @@ from typing import Any
 
 import dagster as dg
 
-from curation_dagster import probed, table
+from curation_dagster import gate_judge, gates, probed, table
 from curation_dagster.clean.rules import rules_of
 from curation_dagster.decontaminate import judge
 from curation_dagster.decontaminate.account import items_found
 from curation_dagster.dedup import figures
 from curation_dagster.job import Receipt
 from curation_dagster.lineage import BY_NAME, Lineage
+from curation_dagster.orchestration.source_checks import fresh, like_its_past
 
 Finding = tuple[bool, dict[str, Any]]
 Check = Callable[[Lineage, str, list[Receipt]], Finding]
-_WARN = {"text_left", "budget", "undamaged", "rules_fired", "buckets_sampled"}
+_WARN = {"text_left", "budget", "undamaged", "rules_fired", "buckets_sampled", "like_its_past"}
 _SOME_ROWS, _ENOUGH_ROWS = 100, 10_000  # documents of which a useful rule keeps one; rejects one
 
 
@@ -36,13 +37,18 @@ def results(
     for name, check in _of(stage).items():
         passed, metadata = check(lineage, stage, receipts)
         severity = dg.AssetCheckSeverity.WARN if name in _WARN else dg.AssetCheckSeverity.ERROR
+        if not passed and gates.CHECKS.get(stage) == name:
+            if by := _accepted(lineage, stage, receipts):
+                severity = dg.AssetCheckSeverity.WARN
+            metadata |= {"accepted": by or "no: curate gates"}
         found.append(
             dg.AssetCheckResult(
                 asset_key=key,
                 check_name=name,
                 passed=passed,
                 severity=severity,
-                metadata={label: _shown(value) for label, value in metadata.items()},
+                description=None if passed else _message(metadata),
+                metadata={label: shown(value) for label, value in metadata.items()},
             )
         )
     return found
@@ -73,14 +79,28 @@ def schema(lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
     return len(seen) <= 1 and keyed, {"schemas": len(seen), "partitions": len(receipts)}
 
 
-def retention(lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
-    """The share of documents kept lies inside the recipe's band [gates]."""
+def retention(lineage: Lineage, stage: str, receipts: list[Receipt]) -> Finding:
+    """The share of documents kept lies inside the recipe's band [gates]: of these shards together, and of each."""
     rows = sum(r.summary["rows"] for r in receipts)
     kept = sum(r.summary["kept"] for r in receipts)
     share = kept / rows if rows else 1.0
-    gates = lineage.recipe.gates
-    inside = gates.min_retention <= share <= gates.max_retention
-    return inside, {"kept_share": share, "min": gates.min_retention, "max": gates.max_retention}
+    band = lineage.recipe.gates
+    inside = band.min_retention <= share <= band.max_retention
+    outside = [gate.said for gate in gates_of(lineage, stage, receipts)]
+    return inside and not outside, {
+        "kept_share": share, "min": band.min_retention, "max": band.max_retention, "outside": outside[:20],
+    }  # fmt: skip
+
+
+def licenses(lineage: Lineage, stage: str, receipts: list[Receipt]) -> Finding:
+    """Every document with text has a licence that [gates] licenses allows, where the recipe names any."""
+    refused = [gate.said for gate in gates_of(lineage, stage, receipts)]
+    seen: dict[str, int] = {}
+    for receipt in receipts:
+        for name, count in receipt.summary["licenses"].items():
+            seen[name] = seen.get(name, 0) + count
+    most = dict(sorted(seen.items(), key=lambda item: (-item[1], item[0]))[:20])
+    return not refused, {"not_allowed": refused[:20], "seen": most}
 
 
 def undamaged(_lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:
@@ -292,7 +312,28 @@ def nothing_erased(_lineage: Lineage, _stage: str, receipts: list[Receipt]) -> F
     }
 
 
-def _shown(value: Any) -> Any:  # noqa: ANN401 - whatever a check found
+def gates_of(lineage: Lineage, stage: str, receipts: list[Receipt]) -> list[gates.Gate]:
+    """Return what of these partitions somebody must accept before the corpus goes on."""
+    whole = len(receipts) == len(lineage.partitions(stage))
+    return gate_judge.judge(lineage, stage, [(r.ref, r.summary) for r in receipts], whole=whole)
+
+
+def _accepted(lineage: Lineage, stage: str, receipts: list[Receipt]) -> str:
+    """Name who accepted every gate of these partitions; "" where one is open, or none is the reason."""
+    known = gates.acceptances(lineage.recipe, lineage.store)
+    found = gates_of(lineage, stage, receipts)
+    if not found or any(gate.name not in known for gate in found):
+        return ""
+    return ", ".join(sorted({f"{known[g.name].by}: {known[g.name].because}" for g in found}))
+
+
+def _message(metadata: dict[str, Any]) -> str:
+    """Say in one line why a check failed: its reasons where it names any, else all it found."""
+    rounded = {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in metadata.items()}
+    return str(shown(metadata.get("reason") or rounded))
+
+
+def shown(value: Any) -> Any:  # noqa: ANN401 - whatever a check found
     """Write lists and tables as text; the UI hides JSON and markdown behind a click, empty or not."""
     if isinstance(value, dict):
         return "; ".join(f"{k}: {v}" for k, v in value.items()) or "none"
@@ -309,14 +350,17 @@ def _all(lineage: Lineage, stage: str) -> list[Any]:
 def _of(stage: str) -> dict[str, Check]:
     per_shard: dict[str, Check] = {"conservation": conservation, "schema": schema}
     special: dict[str, dict[str, Check]] = {
-        "raw": per_shard | {"undamaged": undamaged},
+        "raw": per_shard | {"undamaged": undamaged, "fresh": fresh},
+        "annotated": per_shard | {"licenses": licenses, "like_its_past": like_its_past},
         "cleaned": per_shard
         | {
             "retention": retention,
             "rules_saw_columns": rules_saw_columns,
             "rules_fired": rules_fired,
+            "like_its_past": like_its_past,
         },
-        "deduped": per_shard | {"retention": retention},
+        "deduped": per_shard | {"retention": retention, "like_its_past": like_its_past},
+        "scored": per_shard | {"like_its_past": like_its_past},
         "duplicates": {
             "schema": schema,
             "removed_share": removed_share,

@@ -8,7 +8,7 @@ import dagster as dg
 
 from curation_dagster.errors import RecipeError
 from curation_dagster.lineage import stages
-from curation_dagster.orchestration import automation
+from curation_dagster.orchestration import automation, reconciled
 from curation_dagster.recipe import Recipe
 from curation_dagster.recipe_file import load
 
@@ -36,6 +36,7 @@ def definitions(paths: Iterable[Path]) -> dg.Definitions:
         else:
             names[recipe.name] = path
             assets += assets_of(recipe)
+            checks.append(reconciled.check(recipe))
             sensors.append(automation.sensor(recipe))
             schedules += [scheduled] if scheduled else []
     return dg.Definitions(

@@ -11,7 +11,8 @@ from typing import Any
 
 import dagster as dg
 
-from curation_dagster.lineage import Lineage, Stage, stages
+from curation_dagster.export.release import is_done
+from curation_dagster.lineage import ALL, Lineage, Stage, stages
 from curation_dagster.orchestration import partitions
 from curation_dagster.orchestration.graph import assets_of
 from curation_dagster.orchestration.runs import (
@@ -22,7 +23,7 @@ from curation_dagster.orchestration.runs import (
     groups,
     neighbours,
 )
-from curation_dagster.orchestration.stage import FORCE_TAG, key
+from curation_dagster.orchestration.stage import FORCE_TAG, REFUSED, key
 from curation_dagster.recipe import Recipe
 from curation_dagster.recipe_file import digest
 from curation_dagster.store import Store
@@ -39,6 +40,7 @@ class Done:
     reused: dict[str, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     failed_checks: list[str] = field(default_factory=list)
+    refused: bool = False  # by a gate, which somebody may accept; said among the failures
 
 
 def launch(
@@ -50,28 +52,57 @@ def launch(
     force: bool,
 ) -> Done:
     """Run the wanted stages over the shards (None: all); stops at the first run that fails."""
-    job = dg.Definitions(
-        assets=assets_of(recipe), executor=dg.in_process_executor
-    ).resolve_implicit_global_asset_job_def()
-    done = Done()
+    job, done = _job(recipe), Done()
+    more = {FORCE_TAG: "true"} if force else {}
     for group in groups(wanted, whole=shards is None):
         lineage = Lineage(recipe, Store.of(recipe))
         partitions.sync(instance, recipe, lineage)
         for tags in _ranges(instance, recipe, group, shards):
-            tags |= {RECIPE: recipe.name, DIGEST: digest(recipe)}
-            if force:
-                tags[FORCE_TAG] = "true"
-            result = job.execute_in_process(
-                instance=instance,
-                tags=tags,
-                asset_selection=[key(recipe, s.name) for s in group],
-                run_config=_QUIET,
-                raise_on_error=False,
-            )
-            _collect(instance, result, done)
+            _execute(instance, job, recipe, group, tags | more, done)
         if done.failures:
             break
     return done
+
+
+def launch_lacking(instance: dg.DagsterInstance, recipe: Recipe) -> Done:
+    """Run what is not current, and nothing else: the ranges of each group of stages that lack something."""
+    job, done = _job(recipe), Done()
+    for group in groups(list(stages(recipe)), whole=False):
+        lineage = Lineage(recipe, Store.of(recipe))
+        partitions.sync(instance, recipe, lineage)
+        kind = group[0].partitions
+        known = [ALL] if kind == "none" else partitions.known(instance, recipe, kind)
+        lacks = {k for k in known if not all(is_done(lineage, s.name, k) for s in group)}
+        for keys in neighbours(known, lacks):
+            tags = {} if kind == "none" else {RANGE_START: keys[0], RANGE_END: keys[-1]}
+            _execute(instance, job, recipe, group, tags, done)
+        if done.failures:
+            break
+    return done
+
+
+def _job(recipe: Recipe) -> dg.JobDefinition:
+    definitions = dg.Definitions(assets=assets_of(recipe), executor=dg.in_process_executor)
+    return definitions.resolve_implicit_global_asset_job_def()
+
+
+def _execute(
+    instance: dg.DagsterInstance,
+    job: dg.JobDefinition,
+    recipe: Recipe,
+    group: list[Stage],
+    tags: dict[str, str],
+    done: Done,
+) -> None:
+    """Execute one run in this process, and add up what it came to."""
+    result = job.execute_in_process(
+        instance=instance,
+        tags=tags | {RECIPE: recipe.name, DIGEST: digest(recipe)},
+        asset_selection=[key(recipe, s.name) for s in group],
+        run_config=_QUIET,
+        raise_on_error=False,
+    )
+    _collect(instance, result, done)
 
 
 def select(recipe: Recipe, first: str | None, last: str | None) -> list[Stage]:
@@ -121,6 +152,8 @@ def _collect(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult, do
             _count(event.asset_key, _metadata(event), done)
         elif event.is_step_failure:
             done.failures.append(_reason(event.step_failure_data))
+            failure = event.step_failure_data.user_failure_data
+            done.refused |= bool(failure and REFUSED in failure.metadata)
     for check in result.get_asset_check_evaluations():
         if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR:
             shown = {k: v.value for k, v in check.metadata.items()}

@@ -1,5 +1,9 @@
 """Dagster's partitions: a copy of the plan. Shards and output shards are dynamic, one set a recipe."""
 
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import dagster as dg
 
 from curation_dagster.lineage import ALL, BY_NAME, Lineage
@@ -14,6 +18,16 @@ def definition(recipe: Recipe, kind: str) -> dg.DynamicPartitionsDefinition:
 def known(instance: dg.DagsterInstance, recipe: Recipe, kind: str) -> list[str]:
     """List the partitions as Dagster orders them, by when it learned of them: its ranges follow that."""
     return list(instance.get_dynamic_partitions(definition(recipe, kind).name or ""))
+
+
+@contextmanager
+def remembered(instance: dg.DagsterInstance) -> Iterator[None]:
+    """Read each set of partitions once meanwhile: Dagster reads all of them for every partition it is told about."""
+    vars(instance)["get_dynamic_partitions"] = functools.cache(instance.get_dynamic_partitions)
+    try:
+        yield
+    finally:
+        del vars(instance)["get_dynamic_partitions"]
 
 
 def sync(instance: dg.DagsterInstance, recipe: Recipe, lineage: Lineage) -> None:

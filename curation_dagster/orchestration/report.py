@@ -1,6 +1,7 @@
 """What the UI shows of a partition and of a run: numbers, a table of all partitions, a histogram of a signal or two."""
 
 import base64
+from collections.abc import Iterable
 from typing import Any
 
 import dagster as dg
@@ -12,7 +13,8 @@ from curation_dagster import table
 from curation_dagster.dedup import figures
 from curation_dagster.funnel import top_reasons
 from curation_dagster.job import Receipt
-from curation_dagster.lineage import Lineage
+from curation_dagster.lineage import ALL, Lineage
+from curation_dagster.orchestration import partitions
 from curation_dagster.recipe_file import digest
 
 HISTOGRAMS = {
@@ -24,14 +26,17 @@ HISTOGRAMS = {
 }
 _FILES_SAMPLED, _FILES_SAMPLED_AGAIN = 20, 2  # where something was computed; where all was reused
 _TABLE_ROWS = 200
+_RECORDS_ASKED = 50  # of a partition, the newest: some reused what was there
 _MEGA = 1e6
 
 
 def attach(context: dg.AssetExecutionContext, stage: str, receipts: list[Receipt]) -> None:
     """Give every partition of a ranged run its own metadata."""
     if receipts and receipts[0].ref.partition != "all":
-        for receipt in receipts:
-            context.add_asset_metadata(of_partition(receipt), partition_key=receipt.ref.partition)
+        with partitions.remembered(context.instance):
+            for receipt in receipts:
+                partition = receipt.ref.partition
+                context.add_asset_metadata(of_partition(receipt), partition_key=partition)
     context.log.info(
         "%s: %d computed, %d in all", stage, sum(r.computed for r in receipts), len(receipts)
     )
@@ -74,18 +79,39 @@ def of_partition(receipt: Receipt) -> dict[str, Any]:
     return {k: v for k, v in found.items() if v is not None}
 
 
+def seconds_of(
+    instance: dg.DagsterInstance, recipes: Iterable[str], stage: str, partition: str
+) -> float | None:
+    """Return how long a partition took when it was last computed, for the first of these recipes that has; or None."""
+    partitions_ = None if partition == ALL else [partition]
+    for recipe in recipes:
+        key = dg.AssetKey([recipe, stage])
+        wanted = dg.AssetRecordsFilter(asset_key=key, asset_partitions=partitions_)
+        for record in instance.fetch_materializations(wanted, limit=_RECORDS_ASKED).records:
+            materialization = record.asset_materialization
+            if materialization and "seconds" in materialization.metadata:
+                return float(str(materialization.metadata["seconds"].value))
+    return None
+
+
 def of_run(lineage: Lineage, stage: str, receipts: list[Receipt]) -> dict[str, Any]:
     """Describe the run's part of a stage: a table of its partitions, its signals, and where the files are.
 
-    Dagster repeats this on every partition of the run; `run_` tells it from what the partition says.
+    Dagster repeats this on every partition of the run; `run_` tells it from what the partition says. It shows the run's
+    entries first, except that a partition's own value stands where the run has one by that name: so the run names what
+    every partition has, and each page begins with its partition.
     """
+    own = [of_partition(receipt) for receipt in receipts]
     found: dict[str, Any] = {
+        name: value
+        for name, value in (own[0] if own else {}).items()
+        if all(name in o for o in own)
+    } | {
         "run_partitions": len(receipts),
         "run_computed": sum(r.computed for r in receipts),
         "run_table": dg.MetadataValue.md(partition_table(receipts)),
     }
     if receipts and receipts[0].ref.partition == "all":
-        found |= of_partition(receipts[0])
         found |= receipts[0].summary.get("metrics", {})
     if stage == "duplicates" and receipts:
         found |= of_duplicates(lineage, receipts[0])
@@ -133,7 +159,7 @@ def partition_table(receipts: list[Receipt]) -> str:
 
 
 def histogram(values: NDArray[np.float64], title: str, bars: int = 32) -> str:
-    """Draw a histogram as SVG: 448 x 160 px, logarithmic bins where the values span more than 100-fold.
+    """Draw a histogram as SVG: 352 x 160 px, logarithmic bins where the values span more than 100-fold.
 
     One path of few characters: the UI shows markdown below 1,000 in place, in a column this wide, and hides more.
     """
@@ -141,16 +167,16 @@ def histogram(values: NDArray[np.float64], title: str, bars: int = 32) -> str:
     logarithmic = low >= 1 and high / low > 100  # noqa: PLR2004
     edges = np.geomspace(low, high, bars + 1) if logarithmic else np.linspace(low, high, bars + 1)
     counts, _ = np.histogram(values, edges)
-    tallest, step = max(int(counts.max()), 1), 448 // bars
+    tallest, step = max(int(counts.max()), 1), 352 // bars
     heights = [round(99 * n / tallest) for n in counts.tolist()]
     path = "".join(f"v-{h}m{step} {h}" if h else f"m{step} 0" for h in heights)
     scale = "log scale" if logarithmic else "linear"
     return (
-        '<svg xmlns="http://www.w3.org/2000/svg" width="448" height="160" font-family="Arial" font-size="12">'
+        '<svg xmlns="http://www.w3.org/2000/svg" width="352" height="160" font-family="Arial" font-size="12">'
         f'<path d="M{step // 2} 136{path}" stroke="#4f46e5" stroke-width="{step - 1}"/>'
         f'<text y="12">{title}: {values.size:,} documents, {scale}, tallest bar {tallest:,}</text>'
         f'<text y="154">{low:,.6g}</text>'
-        f'<text x="448" y="154" text-anchor="end">{high:,.6g}</text></svg>'
+        f'<text x="352" y="154" text-anchor="end">{high:,.6g}</text></svg>'
     )
 
 

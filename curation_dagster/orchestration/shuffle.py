@@ -11,7 +11,8 @@ from curation_dagster import engine
 from curation_dagster.errors import CurationError
 from curation_dagster.export.shuffle import TABLES, spill_shard
 from curation_dagster.lineage import ALL, Lineage
-from curation_dagster.orchestration.stage import FORCE_TAG
+from curation_dagster.orchestration import workers
+from curation_dagster.orchestration.stage import FORCE_TAG, refuse
 from curation_dagster.plan import Shard
 from curation_dagster.recipe import Recipe
 from curation_dagster.store import Ref, Store
@@ -24,10 +25,12 @@ def spilled(
     """Spill what the run's output shards need into scratch; nothing where all of them are current.
 
     Raises:
-        CurationError: naming the input shards that could not be read.
+        CurationError: naming the input shards that could not be read. dg.Failure: a gate failed.
     """
+    workers.mark(context)
     store = Store.of(recipe)
     lineage = Lineage(recipe, store)
+    refuse(lineage, "exported")
     force = context.run.tags.get(FORCE_TAG) == "true"
     wanted = frozenset(
         p for p in context.partition_keys if force or lineage.state("exported", p) != "current"
@@ -41,7 +44,11 @@ def spilled(
                 _spill, recipe=recipe, outputs=outputs, wanted=wanted, folder=folder
             )
             outcomes = engine.run_all(
-                read, jobs, list(lineage.shards), workers=recipe.workers, label="exported (reading)"
+                read,
+                jobs,
+                list(lineage.shards),
+                workers=recipe.processes,
+                label="exported (reading)",
             )
             if failed := [o.message for o in outcomes if o.error]:
                 raise CurationError("exported: cannot read\n" + "\n".join(failed))

@@ -2,13 +2,14 @@
 
 import functools
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import dagster as dg
 
-from curation_dagster import engine
-from curation_dagster.errors import CurationError
+from curation_dagster import engine, gate_judge, gates
+from curation_dagster.alike import alike
+from curation_dagster.errors import CurationError, GateError, StorageError
 from curation_dagster.job import Files, Job, Receipt, plan_job, reuse, run
 from curation_dagster.lineage import BY_NAME, Lineage, parents_of
 from curation_dagster.orchestration import checks, partitions, report, workers
@@ -18,7 +19,10 @@ from curation_dagster.store import Store
 
 Work = Callable[[Job, Files], dict[str, Any]]
 FORCE_TAG = "curate/force"
+REFUSED = "refused"  # metadata of a failure that waits for a person
 _SHARDS_PER_RUN = 1000
+_POOL = "whole_corpus"  # one such run at a time, whichever recipe's: memory_gb is meant for one
+_RETRY_AFTER_S = (10, 60, 300)
 
 
 def key(recipe: Recipe, stage: str) -> dg.AssetKey:
@@ -43,6 +47,7 @@ def declare(recipe: Recipe, stage: str, description: str, kinds: set[str]) -> di
         "key": key(recipe, stage),
         "deps": deps,
         "partitions_def": partitions_def,
+        "pool": _POOL if kind == "none" else None,
         "backfill_policy": dg.BackfillPolicy.multi_run(_SHARDS_PER_RUN) if partitions_def else None,
         "group_name": recipe.name.replace("-", "_"),
         "code_version": spec.code_version,
@@ -63,13 +68,16 @@ def compute(
 ) -> list[Receipt]:
     """Compute what is not current of the step's partitions, on the engine; return a receipt for each.
 
+    Where the storage failed and nothing else, the step is run again after a while; what it committed is reused then.
+
     Raises:
-        dg.Failure: naming the partitions that failed; the others are committed and logged.
+        dg.Failure: naming the partitions that failed; the others are committed and logged. Or a gate that failed.
+        dg.RetryRequested: only the storage failed, and not too often yet.
     """
-    worker = workers.said(context.run.run_id)
-    if context.run.tags.get(workers.WORKER) != worker:
-        context.instance.add_run_tags(context.run.run_id, {workers.WORKER: worker})
+    workers.mark(context)
     lineage = Lineage(recipe, Store.of(recipe))
+    refuse(lineage, stage)
+    lineage.store.sweep()
     force = context.run.tags.get(FORCE_TAG) == "true"
     jobs: list[Job] = []
     receipts: dict[str, Receipt] = {}
@@ -86,10 +94,7 @@ def compute(
                 jobs.append(job)
         except CurationError as error:
             failed.append(str(error))
-    todo = functools.partial(run, work=work)
-    outcomes = engine.run_all(
-        todo, jobs, [j.key for j in jobs], workers=recipe.workers, label=stage
-    )
+    outcomes = _mapped(recipe, stage, jobs, work)
     for job, outcome in zip(jobs, outcomes, strict=True):
         if outcome.result is None:
             failed.append(outcome.message)
@@ -97,6 +102,7 @@ def compute(
                 context.log.error("".join(traceback.format_exception(outcome.error)))
         else:
             receipts[job.partition] = outcome.result
+    _retry_if_only_storage_failed(context, stage, outcomes, failed)
     ordered = [receipts[p] for p in wanted if p in receipts]
     if failed:
         report.log_committed(context, key(recipe, stage), ordered)
@@ -108,12 +114,55 @@ def compute(
     return ordered
 
 
+def _retry_if_only_storage_failed(
+    context: dg.AssetExecutionContext,
+    stage: str,
+    outcomes: Sequence[engine.Outcome[Receipt]],
+    failed: list[str],
+) -> None:
+    attempt = context.retry_number
+    refused = [o for o in outcomes if isinstance(o.error, StorageError) and o.error.may_pass]
+    if not refused or len(refused) < len(failed) or attempt >= len(_RETRY_AFTER_S):
+        return
+    seconds = _RETRY_AFTER_S[attempt]
+    shown = "\n".join(outcome.message for outcome in refused)
+    context.log.warning("%s: the storage failed; again in %d s:\n%s", stage, seconds, shown)
+    raise dg.RetryRequested(max_retries=len(_RETRY_AFTER_S), seconds_to_wait=seconds)
+
+
+def refuse(lineage: Lineage, stage: str) -> None:
+    """See that nobody has to accept anything before a stage.
+
+    Raises:
+        dg.Failure: saying what failed and how to accept it; a retry would find the same.
+    """
+    try:
+        gate_judge.refuse(lineage, stage)
+    except GateError as error:
+        raise dg.Failure(str(error), metadata={REFUSED: True}, allow_retries=False) from error
+
+
+def _mapped(
+    recipe: Recipe, stage: str, jobs: list[Job], work: Work
+) -> list[engine.Outcome[Receipt]]:
+    """Map over the jobs: shards on the recipe's engine, what reads the whole corpus in this process's own."""
+    todo, keys = functools.partial(run, work=work), [j.key for j in jobs]
+    if recipe.engine == "processes" or BY_NAME[stage].partitions != "shard" or not jobs:
+        return engine.run_all(todo, jobs, keys, workers=recipe.processes, label=stage)
+    with alike(recipe, jobs[0].shard) as said:
+        return engine.run_all(
+            todo, jobs, keys,
+            workers=recipe.workers, label=stage, engine=recipe.engine, alike=said,
+        )  # fmt: skip
+
+
 def finish(
     context: dg.AssetExecutionContext, recipe: Recipe, stage: str, receipts: list[Receipt]
 ) -> dg.MaterializeResult:
     """Attach metadata to every partition and to the run, and return the step's check results."""
     lineage = Lineage(recipe, Store.of(recipe))
     report.attach(context, stage, receipts)
+    gates.record(lineage.store, checks.gates_of(lineage, stage, receipts))
     if stage == "mixture":
         partitions.sync(context.instance, recipe, lineage)
     return dg.MaterializeResult(

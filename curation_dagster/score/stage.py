@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from curation_dagster import schema, table, tokens
+from curation_dagster import makeup, schema, table, tokens
 from curation_dagster.chance import keyed
 from curation_dagster.documents import documents
 from curation_dagster.errors import RecipeError
@@ -63,21 +63,26 @@ def score(
 
 
 def score_shard(job: Job, files: Files) -> dict[str, Any]:
-    """Write `scored` for one shard."""
+    """Write `scored` for one shard; its footer has the sum of each score."""
     config = job.recipe.score
     model = classifier.load(files.one("classifier")) if "classifier" in files.parents else None
     tokenizer, others = tokens.tokenizer(config.tokenizer), scorers(config)
 
+    sums: dict[str, dict[str, int]] = {}
+
     def frames() -> Iterator[pl.DataFrame]:
         for docs in documents(files.singles, "deduped"):
+            found = score(docs["text"], config, model, tokenizer, others)
+            for name in ("quality", *others):
+                makeup.total(sums, found[name])
             yield docs.select(
                 "row",
                 "doc_id",
                 rejected_by=pl.lit(None, dtype=pl.String),
                 text_bytes=pl.col("text").str.len_bytes(),
-            ).hstack(score(docs["text"], config, model, tokenizer, others))
+            ).hstack(found)
 
-    return write_table(job, files, columns(config), frames())
+    return write_table(job, files, columns(config), frames(), scores=sums)
 
 
 def train_classifier(job: Job, files: Files) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import pytest
 from conftest_graph import outputs
 
 from curation_dagster.lineage import Lineage
-from curation_dagster.orchestration import automation, partitions
+from curation_dagster.orchestration import automation, partitions, workers
 from curation_dagster.orchestration.graph import assets_of, definitions
 from curation_dagster.orchestration.runs import RANGE_END, RANGE_START
 from curation_dagster.orchestration.workers import WORKER, is_dead, said
@@ -179,6 +179,37 @@ def test_the_run_of_a_killed_process_is_ended_and_its_work_asked_for_again(
         assert is_dead(run.tags[WORKER])
         assert len(look(automated, instance).run_requests) == 2
         assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.FAILURE
+
+
+def test_a_run_killed_before_its_first_step_is_found(automated, own_instance):
+    """It has named no process; Dagster thinks that it runs."""
+    [first, _] = look(automated, own_instance).run_requests
+    own_instance.add_run(
+        dg.DagsterRun("x", run_id=(run_id := str(uuid.uuid4())), tags=first.tags, status=dg.DagsterRunStatus.STARTED)
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        record = own_instance.get_run_record_by_id(run_id)
+        for ago, dead in ((5, []), (600, [run_id])):
+            since = record._replace(start_time=time.time() - ago)
+            patch.setattr(type(own_instance), "get_run_record_by_id", lambda *_, since=since: since)
+            runs = workers.busy(own_instance, automated)
+            assert [run.run_id for run in workers.dead(own_instance, runs)] == dead
+
+
+def test_a_release_that_was_not_rendered_whole_is_found_and_told(automated, own_instance):
+    automation.wish(automated)
+    until_idle(automated, own_instance)
+    said = look(automated, own_instance)
+    assert [(e.check_name, e.passed) for e in said.asset_events] == [("reconciled", True)]
+    Path(automated.root, "releases/tiny/manifest.json").unlink()
+    grow(automated)  # waits: it would make the mixture stale
+    found = look(automated, own_instance)
+    [request] = found.run_requests
+    assert [k.path[-1] for k in request.asset_selection] == ["release"]
+    [event] = found.asset_events
+    assert (event.passed, event.metadata["lacks"].value) == (False, "release: 1 interrupted")
+    execute(automated, own_instance, request)
+    assert Path(automated.root, "releases/tiny/manifest.json").exists()
 
 
 def test_a_wish_before_anything_is_planned_is_one_for_the_first_release(automated, own_instance):

@@ -49,7 +49,10 @@ def test_refusals(fresh, curate, options, code, says):
     [
         (b"<html>", "does not answer as a Dagster web server"),
         (b'{"errors": [{"message": "no such field"}]}', "no such field"),
-        (b'{"data": {"launch": {"__typename": "UnauthorizedError"}}}', "UnauthorizedError"),
+        (
+            b'{"data": {"launch": {"__typename": "UnauthorizedError"}}}',
+            "launches nothing (UnauthorizedError)",
+        ),
         (b'{"data": {"launch": {"__typename": "PythonError", "message": "boom"}}}', "boom"),
     ],
 )
@@ -70,6 +73,36 @@ def test_what_a_server_may_say(fresh, curate, answer, says):
         server.shutdown()
     assert found.exit_code == 1
     assert says in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("login", "says"),
+    [
+        pytest.param("", "asks for a login", id="none"),
+        pytest.param("me:wrong@", "asks for a login", id="another"),
+        pytest.param("me:p%40ss%3Aword%2F9@", "reached", id="percent-encoded"),
+    ],
+)
+def test_a_login_is_in_the_url_and_nowhere_else(fresh, curate, login, says):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            known = self.headers["Authorization"] == "Basic bWU6cEBzczp3b3JkLzk="  # me:p@ss:word/9
+            self.send_response(200 if known else 401)
+            self.end_headers()
+            self.wfile.write(b'{"errors": [{"message": "reached"}]}' if known else b"<html>")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://{login}127.0.0.1:{server.server_port}"
+        found = curate("backfill", fresh, "--url", url)
+        server.shutdown()
+    assert found.exit_code == 1
+    assert says in found.stderr
+    assert "word" not in found.stderr.replace("PASSWORD", "")
 
 
 def test_nothing_to_do_asks_nobody(curated, curate):

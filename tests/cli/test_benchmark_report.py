@@ -75,7 +75,7 @@ def test_the_release_says_it_too(curated):
     ("question", "says", "where"),
     [
         pytest.param(corpus.QUESTION, "", "failed_checks", id="fine"),
-        pytest.param("What?", "probes_found", "failed_checks", id="an item too short"),
+        pytest.param("What?", "probes failed", "failures", id="an item too short"),
         pytest.param("", "has no text in any field", "failures", id="emptied"),
     ],
 )

@@ -5,7 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -85,6 +88,49 @@ def test_a_killed_worker_fails_its_own_job_only() -> None:
     assert isinstance(outcomes[1].error, CurationError)
     assert outcomes[1].message == "k2: the worker process died (killed, or out of memory)"
     assert [o.result for o in run([("square", 5), ("square", 6)])] == [25, 36]
+
+
+PARENT = """
+import os, signal, sys, time
+from curation_dagster import engine
+from tests.core.test_engine import job
+if __name__ == "__main__":
+    def watch(label, done, total):
+        if done == 2:
+            print(*[process.pid for process in engine.multiprocessing.active_children()], flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+    engine.observer.set(watch)
+    engine.run_all(job, [("square", n) for n in range(4)], list("abcd"), workers=2)
+"""
+
+
+def test_workers_of_a_killed_process_end(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    paths = os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")])
+    said = tmp_path / "pids"  # no pipe: a worker that lives on would hold it open
+    with said.open("w") as out:
+        environment = os.environ | {"PYTHONPATH": paths}
+        done = subprocess.run(
+            [sys.executable, script], env=environment, stdout=out, check=False, timeout=60
+        )
+    assert done.returncode == -signal.SIGKILL
+    pids = [int(pid) for pid in said.read_text().split()]
+    assert len(pids) == 2
+    for _ in range(100):
+        left = [pid for pid in pids if _runs(pid)]
+        if not left:
+            break
+        time.sleep(0.1)
+    assert left == []
+
+
+def _runs(pid: int) -> bool:
+    """Say whether a process is there and is no zombie that nobody has waited for."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_an_error_that_cannot_be_sent_fails_its_own_job_only() -> None:

@@ -180,6 +180,7 @@ def change(path: Path, old: str, new: str) -> Recipe:
 LATER = {"exported"}
 CHANGES = [
     pytest.param("workers = 1", "workers = 2", set(), None, id="workers"),
+    pytest.param("workers = 1", 'engine = "ray"', set(), None, id="engine"),
     pytest.param("[score.cl", "[gates]\nmin_retention = 0.5\n[score.cl", set(), None, id="gates"),
     pytest.param("shard_bytes = 1\n", "shard_bytes = 9\n", set(), None, id="shard_bytes"),
     pytest.param(
@@ -302,6 +303,20 @@ CHANGES = [
         id="how a benchmark is read",
     ),
     pytest.param(
+        "[[decontaminate.benchmarks]]",
+        '[decontaminate]\nsteps = ["exact", "ngrams"]\n[[decontaminate.benchmarks]]',
+        {"scanned"},
+        {"scored", "deduped"},
+        id="which steps look for benchmarks",
+    ),
+    pytest.param(
+        "[[decontaminate.benchmarks]]",
+        "[decontaminate]\nmax_false_positives = 0.5\n[[decontaminate.benchmarks]]",
+        set(),
+        None,
+        id="how thresholds are chosen",
+    ),
+    pytest.param(
         "{ web = 0.5, books = 0.5 }", "{ web = 2, books = 2 }", {"mixture"}, None, id="the same mix"
     ),
     pytest.param(
@@ -402,6 +417,19 @@ def test_every_section_of_a_recipe_is_read_by_a_stage(finished: Path) -> None:
     }.items():
         for name in {n for part in parts for n in type(part).model_fields} - {"paths", "name"}:
             assert f'"{name}"' in text, f"{section}.{name}"
+
+
+def test_sections_of_steps_that_are_not_run_are_not_read(finished: Path) -> None:
+    recipe = load(finished)
+    few = recipe.decontaminate.model_copy(update={"steps": ("exact",)})
+    rare = few.rare_terms.model_copy(update={"prose": 0.9})
+    other = few.model_copy(update={"rare_terms": rare})
+    said = [
+        sections(recipe.model_copy(update={"decontaminate": config}), "scanned", "web-00000")
+        for config in (recipe.decontaminate, few, other)
+    ]
+    assert said[1] == said[2]
+    assert said[0] != said[1]
 
 
 def test_cluster_sizes_are_read_only_where_they_weigh(finished: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -188,6 +189,39 @@ def test_a_source_has_one_definition_in_a_root(
 
 def inputs_of(shards: list[plan.Shard]) -> list[str]:
     return sorted(i.path for s in shards for i in s.inputs)
+
+
+@pytest.mark.parametrize("step", range(7))
+def test_an_interrupted_plan_is_finished_as_it_was(
+    step: int, place: tuple[str, Store, Callable[..., None]], recipe: Recipe,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Every file of a plan is of one generation, wherever its planner was killed: else it decides who is kept."""
+    folder, store, write = place
+    sources = [source_in(f"{folder}/{n}", name=n, size=1) for n in ("a", "b")]
+    both = with_sources(recipe, *sources)
+    for name in ("a/1.jsonl", "a/2.jsonl", "b/1.jsonl"):
+        write(name, b"x")
+    real, left = Store.create, [step]
+
+    def create(self: Store, name: str, content: bytes) -> bool:
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        return real(self, name, content)
+
+    with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+        patch.setattr(Store, "create", create)
+        plan.plan(both, store)
+    write("a/0.jsonl", b"x")
+    plan.plan(both, store)
+    found = [(s.key, s.generation) for s in plan.shards(both, store)]
+    if step > 2:  # it was written down: two definitions, then the draft
+        wanted = [("a-00000", 0), ("a-00001", 0), ("b-00000", 0), ("a-00002", 1)]
+    else:
+        wanted = [("a-00000", 0), ("a-00001", 0), ("a-00002", 0), ("b-00000", 0)]
+    assert found == wanted
+    assert plan.unfinished(store) == []
 
 
 @pytest.mark.parametrize("sizes", [(10, 10, 10, 10), (1, 25, 7, 100)])

@@ -48,6 +48,27 @@ PROBLEMS = [
         id="a band for a source there is not",
     ),
     pytest.param(
+        "[mix]",
+        "[automation]\nmax_age_days = { nowhere = 2 } # <-\n[mix]",
+        "automation.max_age_days.nowhere",
+        "no such source: nowhere",
+        id="an age for a source there is not",
+    ),
+    pytest.param(
+        "[mix]",
+        "[gates]\nmax_past_shards = 3 # <-\n[mix]",
+        "gates.max_past_shards",
+        "is below min_past_shards, 5: nothing could be compared",
+        id="a past too short to compare with",
+    ),
+    pytest.param(
+        "[mix]",
+        "[gates]\nlicenses = [1] # <-\n[mix]",
+        "gates.licenses.0",
+        "should be a valid string",
+        id="a licence that is no text",
+    ),
+    pytest.param(
         "seed = 1",
         'seed = 1\ncluster_weights = "inverse" # <-',
         "mix.cluster_weights",
@@ -453,6 +474,7 @@ def with_file(recipe_text: str) -> str:
             'root = "store"', 'root = "s3://b"\nendpoint_url = "http://x"', True, id="root"
         ),
         pytest.param('root = "store"', 'root = "store"\nworkers = 7', True, id="workers"),
+        pytest.param('root = "store"', 'root = "store"\nengine = "ray"', True, id="engine"),
         pytest.param("in/*.jsonl", "elsewhere/*.jsonl", True, id="place of the inputs"),
         pytest.param('root = "store"', 'root = "store" # so', True, id="comment"),
         pytest.param("seed = 1", "seed = 2", False, id="seed"),

@@ -217,6 +217,28 @@ def test_a_killed_upload_leaves_nothing_to_see(s3_store: Store, tmp_path: Path) 
     assert list((tmp_path / "curation-scratch").iterdir()) == []
 
 
+def test_who_uploads_a_file_drops_what_a_killed_upload_of_it_left(s3_store: Store) -> None:
+    ref = publish(s3_store, BIG)
+    _, _, bucket, root = s3_store.root.split("/", 3)
+    for name in (ref.name, "raw/another.parquet"):
+        s3_store.fs.call_s3("create_multipart_upload", Bucket=bucket, Key=f"{root}/{name}")
+    s3_store.remove(ref.name)
+    assert len(uploads(s3_store)) == 2
+    assert publish(s3_store, BIG) == ref
+    assert [entry["Key"] for entry in uploads(s3_store)] == [f"{root}/raw/another.parquet"]
+
+
+def test_a_live_upload_that_somebody_dropped_begins_again(
+    s3_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = s3fs.core.translate_boto_error(
+        ClientError({"Error": {"Code": "NoSuchUpload", "Message": "gone"}}, "UploadPart")
+    )
+    monkeypatch.setattr(s3fs.S3FileSystem, "_call_s3", failing("put_object", gone, times=1))
+    ref = publish(s3_store)
+    assert s3_store.refs("raw") == [ref]
+
+
 def test_a_listing_says_how_large_and_when(s3_store: Store) -> None:
     before = datetime.now(UTC) - timedelta(minutes=1)
     ref = publish(s3_store)

@@ -202,7 +202,7 @@ def test_a_release_is_rendered(done, manifest, tmp_path) -> None:
     names = publish(done.store, manifest, jsonl=True)
     folder = f"{done.recipe.root}/releases/tiny"
     assert sorted(n.removeprefix("releases/tiny/") for n in names) == sorted(
-        ["README.md", "funnel.json", "manifest.json"]
+        ["README.md", "SHA256SUMS", "funnel.json", "manifest.json"]
         + [f"jsonl/{p}.jsonl.zst" for p in done.lineage.partitions("exported")]
     )
     for file in manifest["files"]:
