@@ -37,7 +37,7 @@ class Faulty:
     seed: int = 0
     rate: float = 0
     late_s: float = 0.05
-    never_s: float = 1.0
+    never_s: float = 1.5
     times: int = 10**9
     spoiled: Counter = field(default_factory=Counter)
     seen: Counter = field(default_factory=Counter)

@@ -31,7 +31,7 @@ DIGEST = "0123456789ab"
 PART = 5 << 20  # the smallest that S3 allows
 LARGE = 2 * PART + 1234  # three parts
 QUICK = dataclasses.replace(
-    faults.PATIENCE, first_wait_s=0.005, longest_wait_s=0.05, silence_s=0.5, connect_s=2
+    faults.PATIENCE, first_wait_s=0.005, longest_wait_s=0.05, silence_s=1, connect_s=5
 )
 
 
@@ -82,9 +82,8 @@ def test_a_dead_line_is_loud_and_shows_nothing(
     kind: str, proxy: tuple[faulty.Faulty, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line, store = proxy
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "3")
-    line.never_s = 0.6
-    line.late_s = 0.6
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
+    line.never_s = line.late_s = 1.2
     draft = tmp_path / "draft.parquet"
     draft.write_bytes(storage_rounds.content(1, 5000))
     assert store.refs("raw") == []
@@ -97,12 +96,12 @@ def test_a_dead_line_is_loud_and_shows_nothing(
     for use in uses:
         began = time.monotonic()
         with pytest.raises(
-            StorageError, match=r"(raw|plan)/.*gave up after 3 of 3 attempts.*Run"
+            StorageError, match=r"(raw|plan)/.*gave up after 2 of 2 attempts.*Run"
         ) as e:
             use()
-        assert time.monotonic() - began < 10, e
+        assert time.monotonic() - began < 30, e
     line.inject(None)
-    time.sleep(0.7 if kind == "slow" else 0)
+    time.sleep(1.5 if kind == "slow" else 0)
     assert storage_rounds.whole(store) in ({0, 1} if kind in {"lost", "slow"} else {0})
     ref = store.publish(draft, "raw", "web-00000", DIGEST)
     assert store.refs("raw") == [ref]
@@ -368,12 +367,13 @@ def test_a_hung_server_does_not_hang_us(
     line, _ = proxy
     monkeypatch.setattr(faults, "PATIENCE", dataclasses.replace(QUICK, budget_s=3))
     store = Store("s3://bucket/root", line.url.replace("127.0.0.1", "localhost"))
+    store.fs.connect()  # loads what takes seconds
     line.inject("slow")
     line.never_s = line.late_s = 2
     began = time.monotonic()
     with pytest.raises(StorageError, match=r"raw: ReadTimeoutError.*gave up after [2-7] of 8"):
         store.refs("raw")
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 20
 
 
 def test_bytes_that_arrive_damaged_are_fetched_again(
