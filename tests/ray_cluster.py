@@ -32,6 +32,7 @@ _NODE = DRIVER | {
     "RAY_health_check_initial_delay_ms": "0",
     "RAY_health_check_period_ms": "500",
     "RAY_health_check_failure_threshold": "4",
+    "RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": "120",
     "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}",
 }
 SLOW_S = 0.4
@@ -78,7 +79,7 @@ class Cluster:
 
     def add(self, cpus: int = 1) -> Node:
         """Start a node and wait until it is part of the cluster; the first one is the head."""
-        number = len(self.nodes) + 2
+        number = len(self.nodes) + 1
         place = ["--address", self.address]
         if not self.nodes:
             port = self.address.rsplit(":", 1)[1]
@@ -99,10 +100,17 @@ class Cluster:
             "--block",
             f"--num-cpus={cpus}",
         ]
-        command += [f"--object-store-memory={_STORE_BYTES}", f"--node-ip-address=127.0.0.{number}"]
+        command += [
+            f"--object-store-memory={_STORE_BYTES}",
+            f"--node-ip-address=127.0.0.{number + 1}",
+        ]
         with log.open("wb") as out:
             process = subprocess.Popen(
-                command, env=os.environ | _NODE, stdout=out, stderr=out, start_new_session=True
+                command,
+                env=os.environ | _NODE | {"RAY_TEST_NODE": str(number)},
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
             )
         node = Node(process)
         self.nodes.append(node)
@@ -184,11 +192,15 @@ def everywhere() -> dict[str, str]:
     return {"same": "x"}
 
 
-def annotate_slowly(job: Job, files: Files) -> dict[str, Any]:
-    """Annotate a shard after a second in which its node may be killed, and leave a file that says who did."""
+def annotate_until_killed(job: Job, files: Files) -> dict[str, Any]:
+    """Annotate, and leave a file that says who did; until the second node is killed, it alone gets on to another."""
     from curation_dagster.annotate.stage import annotate_shard
 
-    folder = Path(job.store.root).parent / "begun"
-    (folder / f"{job.partition}.{os.getpid()}").touch()
-    time.sleep(1)
+    folder, node = Path(job.store.root).parent / "begun", os.environ["RAY_TEST_NODE"]
+    (folder / f"{job.partition}.{node}-{os.getpid()}").touch()
+    deadline = time.monotonic() + 120
+    while node == "1" or len(list(folder.glob("*.2-*"))) > 1:
+        if (folder.parent / "killed").exists() or time.monotonic() > deadline:
+            break
+        time.sleep(0.02)
     return annotate_shard(job, files)

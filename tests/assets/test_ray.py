@@ -165,23 +165,26 @@ def test_a_node_killed_mid_run_costs_its_own_shards_only(curated, fresh, instanc
     lost = set()
 
     def kill_in_its_second_shard(node):
-        while len(of_node := [p for p in begun.iterdir() if int(p.suffix[1:]) in node.pids()]) < 2:
+        while len(of_node := list(begun.glob("*.2-*"))) < 2:
             time.sleep(0.02)
         lost.add(max(of_node, key=lambda path: path.stat().st_mtime_ns).stem)
         node.kill()
+        (fresh.parent / "killed").touch()
 
-    monkeypatch.setattr(assets.annotated, "annotate_shard", ray_cluster.annotate_slowly)
+    monkeypatch.setattr(assets.annotated, "annotate_shard", ray_cluster.annotate_until_killed)
     with ray_cluster.cluster() as cluster:
         for name, value in cluster.environment.items():
             monkeypatch.setenv(name, value)
         cluster.add()
-        killer = threading.Thread(target=kill_in_its_second_shard, args=[cluster.add()])
+        killer = threading.Thread(
+            target=kill_in_its_second_shard, args=[cluster.add()], daemon=True
+        )
         killer.start()
         try:
             done, lineage = curate(on_ray(fresh), instance)
         finally:
             engine_ray.disconnect()
-        killer.join(timeout=0)
+        killer.join(timeout=30)
     assert not killer.is_alive()
     assert done.failures == []
     assert found(lineage) == outputs(curated[2])
