@@ -156,7 +156,11 @@ def curate(recipe: Path, steps: Steps) -> None:
         return real(context, recipe, name, work)
 
     stage.compute = compute
-    cli.main(["run", str(recipe)], standalone_mode=False)
+    try:
+        cli.main(["run", str(recipe)])
+    except SystemExit as end:
+        if end.code:
+            raise
 
 
 def carry_out(order: dict) -> None:
