@@ -74,7 +74,7 @@ class Tries:
             self.what,
             self.made,
             most,
-            said(error),
+            said(error, advise=False),
             wait,
         )
         return wait
@@ -113,15 +113,21 @@ def storage_errors(name: str) -> Iterator[None]:
         raise StorageError(msg) from error
 
 
-def said(error: Exception) -> str:
+def said(error: Exception, *, advise: bool = True) -> str:
     """Put an error of the storage in one line: kind, message, attempts, what to do."""
     code = code_of(error)
     kind = code if code and not code.isdigit() else type(error).__name__
-    text = f"{kind}: {error}".rstrip(": ")
+    message = (_answer(error)["Error"].get("Message") or "") if code else str(error)
+    text = f"{kind}: {message}".rstrip(": .")
     if notes := getattr(error, "__notes__", ()):
         text += f" ({'; '.join(notes)})"
-    if step := _next_step(error, code):
+    if advise and (step := _next_step(error, code)):
         text += f". {step}"
+    return redacted(text)
+
+
+def redacted(text: str) -> str:
+    """Take the credentials out of URLs."""
     return _USERINFO.sub("//***@", text)
 
 
@@ -153,6 +159,7 @@ _STEPS: Final = {
     "InvalidToken": "The session token is not valid: check AWS_SESSION_TOKEN",
     "RequestTimeTooSkewed": "The clocks of this machine and the server differ: correct this one's",
     "QuotaExceeded": "The quota is full: free space (`curate gc`), or have it raised, and run again",
+    "PreconditionFailed": "The file was replaced while it was read: give new data a new name",
     "AccessDenied": _MAY_NOT,
     "403": _MAY_NOT,
     "PermanentRedirect": _REGION,

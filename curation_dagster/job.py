@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from curation_dagster import lineage as lineage_
 from curation_dagster import table
 from curation_dagster.errors import IntegrityError, StorageError
+from curation_dagster.faults import storage_errors
 from curation_dagster.recipe_file import short_hash
 
 if TYPE_CHECKING:
@@ -134,11 +135,16 @@ def run(job: Job, work: Callable[[Job, Files], dict[str, Any]]) -> Receipt:
 
     Raises:
         IntegrityError: when rows in are not rows out; nothing is published then.
+        StorageError: when storage or scratch fails, as on a full disk; nothing is published then.
     """
     began = time.monotonic()
     suffix = lineage_.BY_NAME[job.stage].suffix
     refs = [ref for group in job.parents.values() for ref in group]
-    with job.store.scratch() as folder, job.store.fetch(*refs) as paths:
+    with (
+        storage_errors(job.key),
+        job.store.scratch() as folder,
+        job.store.fetch(*refs) as paths,
+    ):
         local = dict(zip(refs, paths, strict=True))
         files = Files(
             {stage: [local[r] for r in group] for stage, group in job.parents.items()},

@@ -212,6 +212,8 @@ def list_inputs(source: Source, endpoint_url: str | None) -> list[tuple[str, str
         with storage_errors(pattern):
             fs.invalidate_cache()
             matches = fs.glob(pattern, detail=True) if _MAGIC & set(pattern) else _one(fs, pattern)
+            if not matches and pattern.startswith("s3://"):
+                fs.need_bucket(pattern)
         files = {name: e for name, e in matches.items() if e["type"] == "file"}
         if not files:
             msg = f"source {source.name!r}: no file matches {pattern}"

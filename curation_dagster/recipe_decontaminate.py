@@ -11,7 +11,7 @@ import polars as pl
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from curation_dagster.section import File, GrowingFile, Place, Section, Share
+from curation_dagster.section import File, GrowingFile, Section, Share
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -302,7 +302,7 @@ class Judge(Section):
     max_passage_bytes: int = Field(
         default=8000, ge=1, description="Sent at most; of a longer one the threshold decides."
     )
-    url: Place = Field(
+    url: str = Field(
         pattern=r"^https?://[^/?#@\s]+(/[^?#@\s]*)?$",
         description="Endpoint, up to and without /chat/completions; no user, no query.",
     )

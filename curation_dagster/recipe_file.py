@@ -21,6 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from curation_dagster.counted import counted
 from curation_dagster.errors import RecipeError
+from curation_dagster.faults import redacted
 from curation_dagster.recipe import Recipe, Source
 from curation_dagster.recipe_steps import Step
 from curation_dagster.section import File, GrowingFile, Section
@@ -283,7 +284,9 @@ _SAYS_ALL = {"missing", "value_error", "recipe", "union_tag_invalid", "union_tag
 
 def _what(detail: ErrorDetails) -> str:
     with_value = detail["type"] not in _SAYS_ALL
-    return detail["msg"] + (f", found {detail['input']!r}"[:120] if with_value else "")
+    return detail["msg"] + (
+        f", found {redacted(repr(detail['input']))}"[:120] if with_value else ""
+    )
 
 
 def _as_written(where: KeyPath, origins: list[KeyPath]) -> KeyPath:

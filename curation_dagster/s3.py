@@ -16,6 +16,7 @@ import hashlib
 import io
 import logging
 import os
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -85,7 +86,14 @@ class PatientS3(s3fs.S3FileSystem):  # type: ignore[misc] # s3fs has no types
         if method == "get_object":  # tried again by `_read`, with its body
             return await call(method, *args, **kwargs)
         what = f"{method} {kwargs.get('Bucket', '')}/{kwargs.get('Key', kwargs.get('Prefix', ''))}"
-        return await _patiently(what, lambda: call(method, *args, **kwargs))
+        try:
+            return await _patiently(what, lambda: call(method, *args, **kwargs))
+        except OSError as error:
+            if method == "head_object" and faults.code_of(error) in {"400", "403"}:
+                # The answer to a HEAD has no room for a reason; that to a GET has.
+                asked = {k: kwargs[k] for k in ("Bucket", "Key")}
+                await call("get_object", Range="bytes=0-0", **asked)
+            raise
 
     call_s3 = sync_wrapper(_call_s3)
 
@@ -141,12 +149,15 @@ class PatientS3(s3fs.S3FileSystem):  # type: ignore[misc] # s3fs has no types
                     stream.seek(start)
                     stream.write(data)
 
+            failed: BaseException | None = None
             try:
                 async with asyncio.TaskGroup() as group:
                     for start in range(0, size, PART_BYTES):
                         group.create_task(copy(start))
-            except BaseExceptionGroup as group_error:
-                raise group_error.exceptions[0] from None
+            except BaseExceptionGroup as several:
+                failed = several.exceptions[0]
+            if failed:
+                raise failed  # as it is: its cause has what the server said
 
     async def _put_file(self, lpath: str, rpath: str, **options: Any) -> None:  # noqa: ANN401
         size = Path(lpath).stat().st_size
@@ -169,6 +180,28 @@ class PatientS3(s3fs.S3FileSystem):  # type: ignore[misc] # s3fs has no types
         if mode != "rb":
             return super()._open(path, mode, block_size=block_size, **options)
         return io.BufferedReader(_Ranges(self, path), block_size or PART_BYTES)
+
+    def create(self, url: str, content: bytes) -> bool:
+        """Write a small file unless it is there; return whether this call wrote it.
+
+        An answer can be lost, and aiohttp sends a PUT again without a word: that the name is taken does not say by
+        whom. So the file carries a word of this call's own.
+        """
+        bucket, key, _ = self.split_path(url)
+        word = secrets.token_hex(8)
+        asked = {"Bucket": bucket, "Key": key, "IfNoneMatch": "*", "Metadata": {"written-by": word}}
+        try:
+            self.call_s3("put_object", Body=content, **asked)
+        except OSError as error:  # only Amazon's own answer becomes a FileExistsError
+            if faults.code_of(error) != "PreconditionFailed":
+                raise
+            there = self.call_s3("head_object", Bucket=bucket, Key=key)
+            return bool(there["Metadata"].get("written-by") == word)
+        return True
+
+    def need_bucket(self, url: str) -> None:
+        """Raise what the server says of a bucket that is not there; a glob finds nothing in it, and says no more."""
+        self.call_s3("list_objects_v2", Bucket=self.split_path(url)[0], MaxKeys=1)
 
     def unfinished(self, url: str) -> list[tuple[str, str, datetime]]:
         """List (key, id, begun) of the uploads below a URL that nobody has finished; one may be under way."""
@@ -210,6 +243,12 @@ class _Ranges(io.RawIOBase):
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}[whence]
         self._at = max(0, base + offset)
         return self._at
+
+    def readall(self) -> bytes:
+        parts = []
+        while part := self.read(PART_BYTES):
+            parts.append(part)
+        return b"".join(parts)
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - anything with a buffer
         end = min(self._at + len(buffer), self.size)

@@ -210,14 +210,13 @@ class Store:
     def create(self, name: str, content: bytes) -> bool:
         """Write a small file unless it is there; return whether this call wrote it. Whole or absent."""
         with storage_errors(name):
+            if self.root.startswith("s3://"):
+                return bool(self.fs.create(self.path(name), content))
             if not self.is_local:
                 try:
                     self.fs.pipe_file(self.path(name), content, mode="create")
-                except OSError as error:
-                    if not _is_precondition(error):
-                        raise
-                    # An attempt whose answer was lost may have written it.
-                    return faults.was_tried_before(error) and self.read(name) == content
+                except FileExistsError:
+                    return False
                 return True
             target = Path(self.path(name))
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -388,8 +387,3 @@ def filesystem(url: str, endpoint_url: str | None) -> Any:  # noqa: ANN401 - fss
 
         return s3.connect(endpoint_url)
     return fsspec.filesystem(protocol)
-
-
-def _is_precondition(error: OSError) -> bool:
-    """Tell the refusal of a name that is taken; only Amazon's own answer becomes a FileExistsError."""
-    return isinstance(error, FileExistsError) or faults.code_of(error) == "PreconditionFailed"

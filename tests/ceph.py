@@ -251,7 +251,17 @@ def _serve(data, daemons):
     )
     keys = json.loads(made)["keys"][0]
     _answers(port)
-    return Ceph(f"http://127.0.0.1:{port}", keys["access_key"], keys["secret_key"])
+    server = Ceph(f"http://127.0.0.1:{port}", keys["access_key"], keys["secret_key"])
+    _warm_up(server)
+    return server
+
+
+def _warm_up(server):
+    """Use it once: it makes its pools when they are first needed, which takes seconds."""
+    client, made = server.client(), {"Bucket": server.bucket(), "Key": "x"}
+    upload = client.create_multipart_upload(**made)["UploadId"]
+    client.abort_multipart_upload(**made, UploadId=upload)
+    client.put_object(**made, Body=b"x")
 
 
 _WITHOUT_SETTINGS = ("ceph-authtool", "monmaptool")

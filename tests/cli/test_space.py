@@ -1,13 +1,13 @@
 """`curate du` and `curate gc`: what is needed stays, byte for byte; what nobody needs goes."""
 
 import json
-import socket
 from pathlib import Path
 
 import pytest
 from conftest_graph import curate as run
 from conftest_graph import outputs
 
+from curation_dagster import scratch_folders
 from curation_dagster.lineage import Lineage
 from curation_dagster.recipe_file import load
 from curation_dagster.store import SCRATCH, Store
@@ -97,7 +97,8 @@ def test_a_partition_whose_parents_are_gone_loses_nothing(changed, curate):
 
 def test_scratch_of_dead_processes_goes(changed, curate):
     path, lineage, _ = changed
-    dead = Path(lineage.store.path(f"{SCRATCH}/{socket.gethostname()}-999999999-x"))
+    space = scratch_folders.owner().split("-")[0]
+    dead = Path(lineage.store.path(f"{SCRATCH}/{space}-999999999-1-x"))
     dead.mkdir(parents=True)
     assert "1 folder of dead processes" in curate("gc", path, "--yes").stdout
     assert not dead.exists()

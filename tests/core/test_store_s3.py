@@ -114,6 +114,7 @@ def test_a_short_download_is_refused(s3_store: Store, monkeypatch: pytest.Monkey
 def test_a_taken_name_is_no_failure_on_any_server(
     condition: dict[str, str], s3_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert s3_store.create("plan/a.json", b"x") is True
     said = {"Error": {"Code": "PreconditionFailed", "Message": "did not hold", **condition}}
     refusal = s3fs.core.translate_boto_error(ClientError(said, "PutObject"))
     monkeypatch.setattr(s3fs.S3FileSystem, "_call_s3", failing("put_object", refusal))
