@@ -101,7 +101,7 @@ class Sweep:
     buckets: int = 100  # of the classifier: its size in bytes is 16 times that
 
     def recipe(self, root: str, *, earlier: bool = False) -> Path:
-        text = RECIPE.replace('root = "root"', f'root = "{self.place.root(root)}"')
+        text = RECIPE.replace('root = "root"', f'root = "{self.place.root(root)}"\nworkers = 1')
         if self.place.endpoint_url:
             text = text.replace("description", f'endpoint_url = "{self.place.endpoint_url}"\ndescription')  # fmt: skip
         text = text.replace("buckets = 100", f"buckets = {self.buckets}")

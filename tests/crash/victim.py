@@ -6,6 +6,8 @@ answered. Nothing the product does is replaced. Orders come as JSON lines on sta
 a fork of this process, which has imported everything and started no thread.
 """
 
+import contextlib
+import functools
 import json
 import os
 import re
@@ -16,6 +18,8 @@ from pathlib import Path
 
 from curation_dagster import plan, recipe_file, s3, table
 from curation_dagster.export.release import publish
+from curation_dagster.export.shuffle import TABLES, collect
+from curation_dagster.job import plan_job, run
 from curation_dagster.lineage import stages
 from tests.export.conftest import Pipeline
 
@@ -114,11 +118,31 @@ def work_on(recipe: Path, steps: Steps) -> None:
     for stage in stages(pipeline.recipe):
         steps.stage = stage.name
         store.sweep()
-        pipeline.run_stage(stage.name)
+        if stage.name == "exported":
+            export(pipeline)
+        else:
+            pipeline.run_stage(stage.name)
     steps.stage = "rendering"
     lineage = pipeline.lineage
     manifest = lineage.footer(lineage.current("release", "all"))
     publish(store, manifest, jsonl=pipeline.recipe.export.jsonl)
+
+
+def export(pipeline: Pipeline) -> None:
+    """Export what is not current, in one run."""
+    lineage, store = pipeline.lineage, pipeline.store
+    keys = [k for k in lineage.partitions("exported") if not lineage.current("exported", k)]
+    jobs = [plan_job(lineage, "exported", key) for key in keys]
+    with store.scratch() as folder, contextlib.ExitStack() as fetched:
+
+        def tables(shard: str) -> dict[str, Path]:
+            refs = [lineage.current(stage, shard) for stage in TABLES]
+            return dict(zip(TABLES, fetched.enter_context(store.fetch(*refs)), strict=True))
+
+        pipeline.spill(folder, frozenset(keys), tables)
+        gather = functools.partial(collect, folder=folder, wanted=frozenset(keys))
+        for job in jobs:
+            run(job, gather)
 
 
 def curate(recipe: Path, steps: Steps) -> None:
@@ -132,7 +156,11 @@ def curate(recipe: Path, steps: Steps) -> None:
         return real(context, recipe, name, work)
 
     stage.compute = compute
-    cli.main(["run", str(recipe)], standalone_mode=False)
+    try:
+        cli.main(["run", str(recipe)])
+    except SystemExit as end:
+        if end.code:
+            raise
 
 
 def carry_out(order: dict) -> None:

@@ -117,7 +117,7 @@ class Pipeline:
 
     @property
     def store(self) -> Store:
-        return Store(self.recipe.root)
+        return Store.of(self.recipe)
 
     @property
     def lineage(self) -> Lineage:
