@@ -105,11 +105,9 @@ def _in_use(recipe: Recipe, out: Container[str]) -> list[Source]:
 
 def stored(store: Store) -> dict[str, Shard]:
     """Return every shard of a root, whichever recipe planned it, by key; its inputs have no url."""
-    found = {}
+    found: dict[str, Shard] = {}
     for source in store.folders(FOLDER):
-        for name in _shard_names(store, f"{FOLDER}/{source}"):
-            shard = _read_shard(store, f"{FOLDER}/{source}/{name}", "")
-            found[shard.key] = shard
+        found |= {shard.key: shard for shard in _read_shards(store, f"{FOLDER}/{source}", "")}
     return found
 
 
@@ -117,7 +115,7 @@ def stored_shard(store: Store, key: str) -> Shard | None:
     """Return one shard of a root by its key; None where no plan has it."""
     source = key.rpartition("-")[0]
     try:
-        return _read_shard(store, f"plan/{source}/{key}.json", "")
+        return _shard(store.read(f"{FOLDER}/{source}/{key}.json"), "")
     except StorageError as error:
         if not isinstance(error.__cause__, FileNotFoundError):
             raise
@@ -197,7 +195,7 @@ def _carry_out(store: Store, name: str, new: list[Shard]) -> bool:
     known: dict[str, Shard] = {}
     for source in sorted({shard.source for shard in new}):
         folder = f"{FOLDER}/{source}"
-        shards_ = [_read_shard(store, f"{folder}/{n}", "") for n in _shard_names(store, folder)]
+        shards_ = _read_shards(store, folder, "")
         known |= {shard.key: shard for shard in shards_}
     taken = {(s.source, entry.path): s.key for s in known.values() for entry in s.inputs}
     timely = all(
@@ -344,17 +342,29 @@ def _refuse_changed(
 
 def _planned(store: Store, source: Source) -> list[Shard]:
     folder, base = f"{FOLDER}/{source.name}", _common_folder(source.paths)
-    return [_read_shard(store, f"{folder}/{n}", base) for n in _shard_names(store, folder)]
+    return _read_shards(store, folder, base)
 
 
 def _shard_names(store: Store, folder: str) -> list[str]:
     return [n for n in store.names(folder) if n.endswith(".json") and n != _DEFINITION]
 
 
+def _read_shards(store: Store, folder: str, base: str) -> list[Shard]:
+    """Read the shards of a source; their files never change, so each is read once."""
+    names = [f"{folder}/{name}" for name in _shard_names(store, folder)]
+    new = [name for name in names if (store, name) not in _known]
+    for name, content in zip(new, store.read_many(new), strict=True):
+        _known[store, name] = content
+    return [_shard(_known[store, name], base) for name in names]
+
+
+_known: dict[tuple[Store, str], bytes] = {}
+
+
 @functools.lru_cache(maxsize=65536)
-def _read_shard(store: Store, name: str, base: str) -> Shard:
-    """Read one shard's file (it never changes) and say where its inputs are for this recipe."""
-    raw = json.loads(store.read(name))
+def _shard(content: bytes, base: str) -> Shard:
+    """Parse a shard's file and say where its inputs are for this recipe."""
+    raw = json.loads(content)
     inputs = tuple(Input(**(entry | {"url": f"{base}/{entry['path']}"})) for entry in raw["inputs"])
     return Shard(raw["source"], raw["number"], raw["generation"], inputs)
 

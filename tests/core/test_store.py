@@ -408,3 +408,14 @@ def test_a_process_of_another_namespace_is_not_ours(monkeypatch: pytest.MonkeyPa
 )
 def test_roots(root: str, local: bool, path: str) -> None:
     assert (Store(root).is_local, Store(root).path("raw/x")) == (local, path)
+
+
+def test_many_small_files_are_read_in_order(store: Store) -> None:
+    names = [f"plan/web/web-{n:05d}.json" for n in (3, 1, 2, 70)]
+    for name in names:
+        store.create(name, name.encode())
+    assert store.read_many(names) == [name.encode() for name in names]
+    assert store.read_many(names[:1]) == [names[0].encode()]
+    assert store.read_many([]) == []
+    with pytest.raises(StorageError, match=r"web-00009|web-00003"):
+        store.read_many([*names, "plan/web/web-00009.json"])
