@@ -123,15 +123,16 @@ def stored_shard(store: Store, key: str) -> Shard | None:
 
 
 def plan(recipe: Recipe, store: Store, *, settled_s: float = 0) -> list[Shard]:
-    """Plan the input files that no shard has yet; return the new shards.
+    """Plan the input files that no shard has yet; return the shards that this call has written down.
 
-    With `settled_s`, files written within so many seconds wait: they may still grow. Objects of S3 are whole at once.
+    Those of a plan that was interrupted are among them. With `settled_s`, files written within so many seconds wait:
+    they may still grow. Objects of S3 are whole at once.
 
     Raises:
         RecipeError: when a source matches no file, or the root knows the source by another
             definition. IntegrityError: when a planned file has another size.
     """
-    finish(store)
+    made = finish(store)
     limit = time.time() - settled_s
     sources = _in_use(recipe, retired.of(store))
     listed = {  # before writing
@@ -153,25 +154,24 @@ def plan(recipe: Recipe, store: Store, *, settled_s: float = 0) -> list[Shard]:
             for shard in _new_shards(source, store, generation, listed[source.name])
         ]
         if not new:
-            return []
+            return made
         name = f"{FOLDER}/draft-{generation:05d}.json"
         if not store.create(name, _json({"shards": [asdict(shard) for shard in new]})):
-            finish(store)  # another planner was faster: look again at what is left
+            made += finish(store)  # another planner was faster: look again at what is left
         elif any(other < name for other in unfinished(store)):
             _remove(store, name)  # made while another plan was half carried out
-            finish(store)
-        elif _carry_out(store, name, new):
-            return new
+            made += finish(store)
+        else:
+            made += _carry_out(store, name, new)  # and look again: it may have come too late
 
 
-def finish(store: Store) -> list[str]:
-    """Carry out the plans that killed processes have written down and not finished; return their shards' keys."""
-    found = []
-    for name in unfinished(store):
-        new = _drafted(store, name)
-        if new and _carry_out(store, name, new):
-            found += [shard.key for shard in new]
-    return found
+def finish(store: Store) -> list[Shard]:
+    """Carry out the plans that killed processes have written down and not finished; return what was left to write."""
+    return [
+        shard
+        for name in unfinished(store)
+        for shard in _carry_out(store, name, _drafted(store, name))
+    ]
 
 
 def unfinished(store: Store) -> list[str]:
@@ -190,8 +190,11 @@ def _drafted(store: Store, name: str) -> list[Shard]:
     return [Shard(**raw | {"inputs": tuple(Input(**i) for i in raw["inputs"])}) for raw in said]
 
 
-def _carry_out(store: Store, name: str, new: list[Shard]) -> bool:
-    """Write the files of a plan's shards and remove its draft; one that comes too late is only removed."""
+def _carry_out(store: Store, name: str, new: list[Shard]) -> list[Shard]:
+    """Write the files of a plan's shards and remove its draft; return those that were not there.
+
+    A plan that comes too late, since its inputs are in other shards by now, is only removed.
+    """
     known: dict[str, Shard] = {}
     for source in sorted({shard.source for shard in new}):
         folder = f"{FOLDER}/{source}"
@@ -203,10 +206,13 @@ def _carry_out(store: Store, name: str, new: list[Shard]) -> bool:
         and all(taken.get((shard.source, i.path), shard.key) == shard.key for i in shard.inputs)
         for shard in new
     )
-    for shard in new if timely else ():
-        store.create(_name(shard), _json(asdict(shard)))
+    written = [
+        shard
+        for shard in (new if timely else ())
+        if store.create(_name(shard), _json(asdict(shard)))
+    ]
     _remove(store, name)
-    return timely
+    return written
 
 
 def _paths(shard: Shard) -> list[str]:

@@ -195,7 +195,10 @@ class PatientS3(s3fs.S3FileSystem):  # type: ignore[misc] # s3fs has no types
         except OSError as error:  # only Amazon's own answer becomes a FileExistsError
             if faults.code_of(error) != "PreconditionFailed":
                 raise
-            there = self.call_s3("head_object", Bucket=bucket, Key=key)
+            try:
+                there = self.call_s3("head_object", Bucket=bucket, Key=key)
+            except FileNotFoundError:  # whoever wrote it has removed it meanwhile
+                return False
             return bool(there["Metadata"].get("written-by") == word)
         return True
 

@@ -88,7 +88,7 @@ def retention(lineage: Lineage, stage: str, receipts: list[Receipt]) -> Finding:
     inside = band.min_retention <= share <= band.max_retention
     outside = [gate.said for gate in gates_of(lineage, stage, receipts)]
     return inside and not outside, {
-        "kept_share": share, "min": band.min_retention, "max": band.max_retention, "outside": outside[:20],
+        "kept_share": share, "min": band.min_retention, "max": band.max_retention, "reason": outside[:20],
     }  # fmt: skip
 
 
@@ -100,7 +100,7 @@ def licenses(lineage: Lineage, stage: str, receipts: list[Receipt]) -> Finding:
         for name, count in receipt.summary["licenses"].items():
             seen[name] = seen.get(name, 0) + count
     most = dict(sorted(seen.items(), key=lambda item: (-item[1], item[0]))[:20])
-    return not refused, {"not_allowed": refused[:20], "seen": most}
+    return not refused, {"reason": refused[:20], "seen": most}
 
 
 def undamaged(_lineage: Lineage, _stage: str, receipts: list[Receipt]) -> Finding:

@@ -23,6 +23,9 @@ REFUSED = "refused"  # metadata of a failure that waits for a person
 _SHARDS_PER_RUN = 1000
 _POOL = "whole_corpus"  # one such run at a time, whichever recipe's: memory_gb is meant for one
 _RETRY_AFTER_S = (10, 60, 300)
+_earlier: dict[
+    tuple[str, str], dict[str, Receipt]
+] = {}  # of a step that is run again, in this process
 
 
 def key(recipe: Recipe, stage: str) -> dg.AssetKey:
@@ -82,10 +85,14 @@ def compute(
     jobs: list[Job] = []
     receipts: dict[str, Receipt] = {}
     failed: list[str] = []
+    earlier = _earlier.pop((context.run.run_id, stage), {})
     wanted = partitions.keys_of(context, stage)
     if not wanted:  # Dagster runs a range whose end lies before its start, and calls it a success
         raise dg.Failure(f"{stage}: the run names no partition")
     for partition in wanted:
+        if partition in earlier:
+            receipts[partition] = earlier[partition]
+            continue
         try:
             job = plan_job(lineage, stage, partition, force=force)
             if job.state == "current":
@@ -102,7 +109,7 @@ def compute(
                 context.log.error("".join(traceback.format_exception(outcome.error)))
         else:
             receipts[job.partition] = outcome.result
-    _retry_if_only_storage_failed(context, stage, outcomes, failed)
+    _retry_if_only_storage_failed(context, stage, outcomes, failed, receipts)
     ordered = [receipts[p] for p in wanted if p in receipts]
     if failed:
         report.log_committed(context, key(recipe, stage), ordered)
@@ -119,6 +126,7 @@ def _retry_if_only_storage_failed(
     stage: str,
     outcomes: Sequence[engine.Outcome[Receipt]],
     failed: list[str],
+    receipts: dict[str, Receipt],
 ) -> None:
     attempt = context.retry_number
     refused = [o for o in outcomes if isinstance(o.error, StorageError) and o.error.may_pass]
@@ -127,6 +135,7 @@ def _retry_if_only_storage_failed(
     seconds = _RETRY_AFTER_S[attempt]
     shown = "\n".join(outcome.message for outcome in refused)
     context.log.warning("%s: the storage failed; again in %d s:\n%s", stage, seconds, shown)
+    _earlier[context.run.run_id, stage] = receipts
     raise dg.RetryRequested(max_retries=len(_RETRY_AFTER_S), seconds_to_wait=seconds)
 
 

@@ -86,8 +86,9 @@ def test_a_failed_check_says_why(looked, project):
     recipe = load(project / "recipes" / "tiny.toml")
     lineage = Lineage(recipe, Store.of(recipe))
     footers = [lineage.footer(lineage.current("cleaned", key)) for key in lineage.shards]
-    share = sum(f["kept"] for f in footers) / sum(f["rows"] for f in footers)
-    looked.shown(f"kept_share: {share:.4g}; min: 0.99; max: 1")
+    rows = sum(f["rows"] for f in footers)
+    share = sum(f["kept"] for f in footers) / rows
+    looked.shown(f"keeps {share:.1%} of {rows} documents, 99.0% to 100.0% allowed")
     assert (
         looked.page.get_by_text("Failed", exact=True).count() == 2
     )  # in the list, and as the result
