@@ -165,6 +165,6 @@ class Pages:
         self.page.goto(f"{self.url}/runs/b/{identity}")
         self.shown("Partition selection")
 
-    def shown(self, text: str, *, within_s: float = 30) -> None:
-        """Wait until a text is visible."""
-        self.page.get_by_text(text, exact=True).first.wait_for(timeout=within_s * 1000)
+    def shown(self, text: str, *, whole: bool = True, within_s: float = 30) -> None:
+        """Wait until a text is visible, by itself or, if not `whole`, as a part of another."""
+        self.page.get_by_text(text, exact=whole).first.wait_for(timeout=within_s * 1000)

@@ -88,7 +88,7 @@ def test_a_failed_check_says_why(looked, project):
     footers = [lineage.footer(lineage.current("cleaned", key)) for key in lineage.shards]
     rows = sum(f["rows"] for f in footers)
     share = sum(f["kept"] for f in footers) / rows
-    looked.shown(f"keeps {share:.1%} of {rows} documents, 99.0% to 100.0% allowed")
+    looked.shown(f"keeps {share:.1%} of {rows} documents, 99.0% to 100.0% allowed", whole=False)
     assert (
         looked.page.get_by_text("Failed", exact=True).count() == 2
     )  # in the list, and as the result
