@@ -45,6 +45,24 @@ with dg.DagsterInstance.get() as opened, dg.build_sensor_context(instance=opened
     sensor = automation.sensor(load(Path(sys.argv[1])))
     assert sensor.evaluate_tick(context).run_requests
 """
+ENGINE = """
+import functools, sys
+from pathlib import Path
+from curation_dagster import engine, job
+from curation_dagster.annotate.stage import annotate_shard
+from curation_dagster.clean.stage import clean_shard
+from curation_dagster.ingest.read import ingest_shard
+from curation_dagster.lineage import Lineage
+from curation_dagster.recipe_file import load
+from curation_dagster.store import Store
+recipe, shards = load(Path(sys.argv[1])), sys.argv[2].split(",")
+for stage, work in (("raw", ingest_shard), ("annotated", annotate_shard), ("cleaned", clean_shard)):
+    lineage = Lineage(recipe, Store.of(recipe))
+    jobs = [job.plan_job(lineage, stage, shard) for shard in shards]
+    todo = functools.partial(job.run, work=work)
+    done = engine.run_all(todo, jobs, shards, workers=recipe.workers)
+    assert all(outcome.result and outcome.result.computed for outcome in done)
+"""
 LOAD = "from curation_dagster.definitions import defs; list(defs.resolve_all_asset_specs())"
 
 
@@ -63,7 +81,9 @@ def main() -> None:
             text = f"This is document number {n}, and it says about as much as the others do."
             line = json.dumps({"text": text, "url": f"https://a.test/{n}"})
             (folder / "recipes" / "in" / f"{n:06d}.jsonl").write_text(line + "\n", "utf-8")
-        some = ",".join(f"many-{n:05d}" for n in range(min(chosen.run_shards, chosen.shards)))
+        first, count = 10, min(chosen.run_shards, (chosen.shards - 10) // 2)
+        some = ",".join(f"many-{n:05d}" for n in range(first, first + count))
+        others = ",".join(f"many-{n:05d}" for n in range(first + count, first + 2 * count))
         curate = [sys.executable, "-m", "curation_dagster.cli"]
         run = [*curate, "run", str(recipe), "--to", "cleaned", "--shards"]
         for label, command in (
@@ -71,8 +91,12 @@ def main() -> None:
             ("curate plan, nothing new", [*curate, "plan", str(recipe)]),
             ("curate run of one shard", [*run, "many-00007"]),
             ("curate run of one shard, current", [*run, "many-00007"]),
-            (f"curate run of {chosen.run_shards} shards", [*run, some]),
-            (f"curate run of {chosen.run_shards} shards, current", [*run, some]),
+            (f"curate run of {count} shards", [*run, some]),
+            (f"curate run of {count} shards, current", [*run, some]),
+            (
+                f"the same work on {count} others, engine alone",
+                [sys.executable, "-c", ENGINE, str(recipe), others],
+            ),
             ("code location", [sys.executable, "-W", "ignore", "-c", LOAD]),
             ("sensor, one look", [sys.executable, "-W", "ignore", "-c", TICK, str(recipe)]),
             ("curate status", [*curate, "status", str(recipe)]),
