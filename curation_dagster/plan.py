@@ -206,11 +206,9 @@ def _carry_out(store: Store, name: str, new: list[Shard]) -> list[Shard]:
         and all(taken.get((shard.source, i.path), shard.key) == shard.key for i in shard.inputs)
         for shard in new
     )
-    written = [
-        shard
-        for shard in (new if timely else ())
-        if store.create(_name(shard), _json(asdict(shard)))
-    ]
+    due = new if timely else []
+    made = store.create_many({_name(shard): _json(asdict(shard)) for shard in due})
+    written = [shard for shard, is_new in zip(due, made, strict=True) if is_new]
     _remove(store, name)
     return written
 

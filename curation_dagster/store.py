@@ -15,6 +15,7 @@ import logging
 import os
 import re
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,7 +28,7 @@ from curation_dagster.errors import IntegrityError
 from curation_dagster.faults import storage_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from curation_dagster.recipe import Recipe
 
@@ -216,25 +217,41 @@ class Store:
 
     def create(self, name: str, content: bytes) -> bool:
         """Write a small file unless it is there; return whether this call wrote it. Whole or absent."""
+        if self.is_local:
+            return self.create_many({name: content})[0]
         with storage_errors(name):
             if self.root.startswith("s3://"):
                 return bool(self.fs.create(self.path(name), content))
-            if not self.is_local:
-                try:
-                    self.fs.pipe_file(self.path(name), content, mode="create")
-                except FileExistsError:
-                    return False
-                return True
+            try:
+                self.fs.pipe_file(self.path(name), content, mode="create")
+            except FileExistsError:
+                return False
+            return True
+
+    def create_many(self, contents: Mapping[str, bytes]) -> list[bool]:
+        """Write small files, each unless it is there; return which this call wrote. To a server, many at a time."""
+        if not self.is_local:
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                return list(pool.map(self.create, contents, contents.values()))
+        with self.scratch() as folder:
+            return [
+                self._link(folder / f"draft-{n}", name, content)
+                for n, (name, content) in enumerate(contents.items())
+            ]
+
+    def _link(self, draft: Path, name: str, content: bytes) -> bool:
+        """Write a file in scratch, then give it its name, unless another has that; a rename would replace it."""
+        with storage_errors(name):
             target = Path(self.path(name))
             target.parent.mkdir(parents=True, exist_ok=True)
-            with self.scratch() as folder:
-                draft = folder / "draft"
-                draft.write_bytes(content)
-                _sync(draft)
-                try:
-                    os.link(draft, target)
-                except FileExistsError:
-                    return False
+            draft.write_bytes(content)
+            _sync(draft)
+            try:
+                os.link(draft, target)
+            except FileExistsError:
+                return False
+            finally:
+                draft.unlink(missing_ok=True)
             return True
 
     def replace(self, name: str, scratch: Path) -> None:
@@ -345,6 +362,7 @@ class Store:
 _READ_AHEAD: Final = 4 << 20  # bytes; a table's footer and a few column chunks are looked at
 _LEAST_PART: Final = 5 << 20  # bytes; S3 takes no smaller part, so no smaller file has several
 _READ_AT_ONCE: Final = 64
+_AT_ONCE: Final = 16  # small files on their way to a server
 _FETCHES: Final = 3  # of a file that arrives damaged
 
 
