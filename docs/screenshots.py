@@ -16,7 +16,7 @@ from dagster_pages import CLONE, VIEW, Pages, browsing, environment, serving, wo
 IMAGES = CLONE / "docs" / "images"
 WIDE = {"width": 1900, "height": 760}  # fourteen stages side by side, their names legible
 STRICT = {
-    "min_retention = 0.2": "min_retention = 0.9",
+    "min_retention = 0.03": "min_retention = 0.9",
     "min_alpha_word_ratio": "min_words = 200\nmin_alpha_word_ratio",
 }
 """What makes of the demo a recipe whose check fails: a rule that rejects more, and a band that allows less."""
@@ -42,6 +42,8 @@ def project(folder: Path) -> None:
     curate(folder, "run", "demo")
     text = (folder / "recipes" / "demo.toml").read_text("utf-8")
     for old, new in STRICT.items():
+        if old not in text:
+            sys.exit(f"the demo does not say {old!r} any more; change STRICT")
         text = text.replace(old, new)
     (folder / "recipes" / "strict.toml").write_text(text, "utf-8")
 

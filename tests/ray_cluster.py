@@ -119,7 +119,21 @@ class Cluster:
             assert process.poll() is None, log.read_text("utf-8")
             assert time.monotonic() < deadline, log.read_text("utf-8")
             time.sleep(0.05)
+        if number == 1:
+            self._wait_for_clients(deadline)
         return node
+
+    def _wait_for_clients(self, deadline: float) -> None:
+        """Wait for the server of drivers outside the cluster: it starts after the head has said that it has."""
+        host, _, port = self.client_address.rpartition(":")
+        while True:
+            try:
+                socket.create_connection((host, int(port)), timeout=1).close()
+            except OSError:
+                assert time.monotonic() < deadline, "no client server"
+                time.sleep(0.1)
+            else:
+                return
 
 
 def _free_ports(count: int) -> list[int]:
