@@ -86,7 +86,9 @@ def retention(lineage: Lineage, stage: str, receipts: list[Receipt]) -> Finding:
     share = kept / rows if rows else 1.0
     band = lineage.recipe.gates
     inside = band.min_retention <= share <= band.max_retention
-    outside = [gate.said for gate in gates_of(lineage, stage, receipts)]
+    outside = [
+        gate.said for gate in reversed(gates_of(lineage, stage, receipts))
+    ]  # all shards first
     return inside and not outside, {
         "kept_share": share, "min": band.min_retention, "max": band.max_retention, "reason": outside[:20],
     }  # fmt: skip
@@ -328,9 +330,14 @@ def _accepted(lineage: Lineage, stage: str, receipts: list[Receipt]) -> str:
 
 
 def _message(metadata: dict[str, Any]) -> str:
-    """Say in one line why a check failed: its reasons where it names any, else all it found."""
+    """Say in one line why a check failed: the first reason where it names any, else all it found."""
+    match metadata.get("reason"):
+        case [first, *others]:
+            return f"{first} (and {len(others):,} more, below)" if others else str(first)
+        case str(reason) if reason:
+            return reason
     rounded = {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in metadata.items()}
-    return str(shown(metadata.get("reason") or rounded))
+    return str(shown(rounded))
 
 
 def shown(value: Any) -> Any:  # noqa: ANN401 - whatever a check found
