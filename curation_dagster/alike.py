@@ -100,6 +100,6 @@ def _content(store: Store, name: str) -> str:
     try:
         return hashlib.sha256(store.read(name)).hexdigest()[:12]
     except StorageError as error:
-        if isinstance(error.__cause__, FileNotFoundError):
+        if error.is_absence:
             return "another folder (a local root needs a file system that all nodes share)"
         return f"cannot be read ({error})"

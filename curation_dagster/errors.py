@@ -40,3 +40,8 @@ class StorageError(CurationError):
     """The storage did not answer or refused; `may_pass` says whether it may answer later."""
 
     may_pass: bool = False
+
+    @property
+    def is_absence(self) -> bool:
+        """Whether the file asked for is not there."""
+        return isinstance(self.__cause__, FileNotFoundError)

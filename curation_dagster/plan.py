@@ -117,7 +117,7 @@ def stored_shard(store: Store, key: str) -> Shard | None:
     try:
         return _shard(store.read(f"{FOLDER}/{source}/{key}.json"), "")
     except StorageError as error:
-        if not isinstance(error.__cause__, FileNotFoundError):
+        if not error.is_absence:
             raise
         return None
 
@@ -184,7 +184,7 @@ def _drafted(store: Store, name: str) -> list[Shard]:
     try:
         said = json.loads(store.read(name))["shards"]
     except StorageError as error:
-        if not isinstance(error.__cause__, FileNotFoundError):
+        if not error.is_absence:
             raise
         return []
     return [Shard(**raw | {"inputs": tuple(Input(**i) for i in raw["inputs"])}) for raw in said]
@@ -222,7 +222,7 @@ def _remove(store: Store, name: str) -> None:
     try:
         store.remove(name)
     except StorageError as error:
-        if not isinstance(error.__cause__, FileNotFoundError):
+        if not error.is_absence:
             raise
 
 
@@ -277,7 +277,7 @@ def open_input(entry: Input, endpoint_url: str | None = None) -> Any:  # noqa: A
             fs.invalidate_cache()
             found = _digest(fs, entry.url, fs.info(entry.url))
     except StorageError as error:
-        if not isinstance(error.__cause__, FileNotFoundError):
+        if not error.is_absence:
             raise
         msg = f"{entry.url}: gone since it was planned; put it back, or plan a new root without it"
         raise IntegrityError(msg) from error

@@ -157,9 +157,13 @@ def _shown(lineage: Lineage, rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
     for (shard,), here in rows.group_by("shard", maintain_order=True):
         texts = look.text_of(lineage, str(shard), here["row"].to_list())
         for row, doc_id in here.select("row", "doc_id").iter_rows():
-            text = " ".join(texts.get(row, "").split())
-            short = text[:_SNIPPET] + "…" * (len(text) > _SNIPPET)
-            yield {"doc_id": doc_id, "shard": shard, "text": short}
+            yield {"doc_id": doc_id, "shard": shard, "text": beginning(texts.get(row, ""))}
+
+
+def beginning(text: str) -> str:
+    """Return the beginning of a text in one line."""
+    line = " ".join(text.split())
+    return line[:_SNIPPET] + "…" * (len(line) > _SNIPPET)
 
 
 def _shipped(lineage: Lineage) -> dict[str, int] | None:

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from curation_dagster.chance import keyed
+from curation_dagster.commands.diff import beginning
 from curation_dagster.counted import counted
 from curation_dagster.errors import IntegrityError, RecipeError
 from curation_dagster.store import Store
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from curation_dagster.store import Ref
 
 KINDS: Final = ("gone", "new", "changed", "copies", "same")
-_SNIPPET: Final = 160  # characters of a sample
 _RULES_SHOWN: Final = 20
 
 
@@ -198,9 +198,7 @@ def _texts(release: Release, docs: list[int]) -> Iterator[dict[str, str]]:
         )
         for row in mine.iter_rows(named=True):
             left.discard(row["doc"])
-            text = " ".join(row["text"].split())
-            short = text[:_SNIPPET] + "…" * (len(text) > _SNIPPET)
-            yield {"doc_id": row["doc_id"], "text": short}
+            yield {"doc_id": row["doc_id"], "text": beginning(row["text"])}
 
 
 def _batches(release: Release, columns: list[str]) -> Iterator[pl.DataFrame]:

@@ -218,7 +218,7 @@ def _made_from(store: Store, ref: Ref) -> dict[str, Any] | None:
     try:
         return dict(json.loads(store.read(record_name(ref.stage, ref.partition, ref.input))))
     except StorageError as error:
-        if not isinstance(error.__cause__, FileNotFoundError):
+        if not error.is_absence:
             raise
         return None
 

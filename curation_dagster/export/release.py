@@ -165,7 +165,7 @@ def damaged_renderings(store: Store, release: str) -> list[str]:
             with store.open_name(f"{folder}/{name}") as stream:
                 found = hashlib.file_digest(stream, "sha256").hexdigest()
         except StorageError as error:
-            if not isinstance(error.__cause__, FileNotFoundError):
+            if not error.is_absence:
                 raise
             found = "nothing"
         if found != wanted:

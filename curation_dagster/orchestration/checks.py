@@ -86,9 +86,8 @@ def retention(lineage: Lineage, stage: str, receipts: list[Receipt]) -> Finding:
     share = kept / rows if rows else 1.0
     band = lineage.recipe.gates
     inside = band.min_retention <= share <= band.max_retention
-    outside = [
-        gate.said for gate in reversed(gates_of(lineage, stage, receipts))
-    ]  # all shards first
+    found = gates_of(lineage, stage, receipts)
+    outside = [gate.said for gate in reversed(found)]  # all shards first
     return inside and not outside, {
         "kept_share": share, "min": band.min_retention, "max": band.max_retention, "reason": outside[:20],
     }  # fmt: skip

@@ -6,6 +6,8 @@ has been listed by then) and reports when the answer has changed; a click in the
 while new files are being worked on it says how many are left.
 """
 
+from typing import Any
+
 import dagster as dg
 
 from curation_dagster import census
@@ -24,23 +26,20 @@ def check(recipe: Recipe) -> dg.AssetChecksDefinition:
 
     @dg.asset_check(asset=key(recipe, "release"), name=NAME, description=DESCRIPTION)
     def _reconciled() -> dg.AssetCheckResult:
-        said = lacking(Lineage(recipe, Store.of(recipe)))
-        return dg.AssetCheckResult(
-            passed=not said, severity=dg.AssetCheckSeverity.WARN, metadata={"lacks": said or "nothing"}
-        )  # fmt: skip
+        return dg.AssetCheckResult(**_answer(lacking(Lineage(recipe, Store.of(recipe)))))
 
     return _reconciled
 
 
 def evaluation(recipe: Recipe, said: str) -> dg.AssetCheckEvaluation:
     """Return the event that a sensor reports."""
-    return dg.AssetCheckEvaluation(
-        asset_key=key(recipe, "release"),
-        check_name=NAME,
-        passed=not said,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"lacks": said or "nothing"},
-    )
+    release = key(recipe, "release")
+    return dg.AssetCheckEvaluation(asset_key=release, check_name=NAME, **_answer(said))
+
+
+def _answer(said: str) -> dict[str, Any]:
+    metadata = {"lacks": said or "nothing"}
+    return {"passed": not said, "severity": dg.AssetCheckSeverity.WARN, "metadata": metadata}
 
 
 def lacking(lineage: Lineage) -> str:

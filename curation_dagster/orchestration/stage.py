@@ -23,9 +23,8 @@ REFUSED = "refused"  # metadata of a failure that waits for a person
 _SHARDS_PER_RUN = 1000
 _POOL = "whole_corpus"  # one such run at a time, whichever recipe's: memory_gb is meant for one
 _RETRY_AFTER_S = (10, 60, 300)
-_earlier: dict[
-    tuple[str, str], dict[str, Receipt]
-] = {}  # of a step that is run again, in this process
+# Of a step that is run again, in this process: what it had done.
+_earlier: dict[tuple[str, str], dict[str, Receipt]] = {}
 
 
 def key(recipe: Recipe, stage: str) -> dg.AssetKey:
