@@ -17,12 +17,14 @@ import time
 from pathlib import Path
 from typing import Final
 
+from curation_dagster import processes
+
 _FOLDER: Final = re.compile(r"(?P<space>[0-9a-f]{12})-(?P<pid>\d+)-(?P<start>\d+)-[^-]+")
 
 
 def owner() -> str:
     """Return what the names of this process' folders begin with."""
-    return f"{_space()}-{os.getpid()}-{_started(os.getpid()) or 0}-"
+    return f"{_space()}-{os.getpid()}-{processes.started(os.getpid()) or 0}-"
 
 
 def sweep(base: Path, abandoned_s: float | None = None) -> int:
@@ -42,14 +44,7 @@ def _is_dead(name: str) -> bool:
     said = _FOLDER.fullmatch(name)
     if not said or said["space"] != _space():
         return False
-    pid, start = int(said["pid"]), int(said["start"])
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return True
-    except PermissionError:
-        pass
-    return _started(pid) not in {start, None}
+    return processes.is_gone(int(said["pid"]), int(said["start"]))
 
 
 def _is_old(folder: Path, seconds: float) -> bool:
@@ -70,12 +65,3 @@ def _space() -> str:
     except OSError:
         said = socket.gethostname()
     return hashlib.sha256(said.encode()).hexdigest()[:12]
-
-
-def _started(pid: int) -> int | None:
-    """Say when a process started, in clock ticks since boot; None where /proc does not tell."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
-    except OSError:
-        return None
-    return int(stat.rpartition(")")[2].split()[19])

@@ -14,6 +14,7 @@ from typing import Final
 
 import dagster as dg
 
+from curation_dagster import processes
 from curation_dagster.orchestration.runs import RECIPE
 from curation_dagster.recipe import Recipe
 
@@ -43,7 +44,7 @@ def busy(instance: dg.DagsterInstance, recipe: Recipe) -> Sequence[dg.DagsterRun
 
 def said(run_id: str) -> str:
     """Name a run and this process: host (and container), pid and when it started (pids come again)."""
-    return f"{run_id}@{_host()}/{os.getpid()}/{_started(os.getpid())}"
+    return f"{run_id}@{_host()}/{os.getpid()}/{processes.started(os.getpid()) or ''}"
 
 
 def is_dead(worker: str) -> bool:
@@ -51,13 +52,7 @@ def is_dead(worker: str) -> bool:
     host, pid, started = worker.partition("@")[2].rsplit("/", 2)
     if host != _host():
         return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass
-    return _started(int(pid)) != started
+    return processes.is_gone(int(pid), int(started) if started else None)
 
 
 def bury(instance: dg.DagsterInstance, runs: Sequence[dg.DagsterRun]) -> list[dg.DagsterRun]:
@@ -99,11 +94,3 @@ def _host() -> str:
     except OSError:
         space = ""
     return f"{socket.gethostname()}{space.removeprefix('pid:')}"
-
-
-def _started(pid: int) -> str:
-    """Return the clock ticks from the start of the system to that of a process, on Linux; else nothing."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text("utf-8").rsplit(")", 1)[1].split()[19]
-    except OSError:
-        return ""
